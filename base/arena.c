@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/arena.h"
+
+#include <assert.h>
+#include <stdalign.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+        ALIGNMENT = alignof(max_align_t),
+        BLOCK_MAX = 64 * 1024, /* larger requests get a block of their own */
+};
+
+struct block {
+        struct block *next;
+        size_t size; /* of bytes[] */
+        size_t used; /* from the front: aligned memory */
+        size_t end;  /* text is packed from here towards the front */
+        alignas(max_align_t) char bytes[];
+};
+
+/* The arena itself lies at the start of its first block: one malloc for a small object. */
+struct arena {
+        struct block *blocks; /* the one in use first */
+        struct block *first;
+        size_t next_size;
+};
+
+static size_t round_up(size_t n)
+{
+        return (n + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
+}
+
+static struct block *block_new(size_t size)
+{
+        struct block *b = mem_resize(NULL, 1, sizeof(*b) + size);
+        b->next = NULL;
+        b->size = size;
+        b->used = 0;
+        b->end = size;
+        return b;
+}
+
+struct arena *arena_new(size_t first_size)
+{
+        size_t own = round_up(sizeof(struct arena));
+        struct block *b = block_new(own + round_up(first_size));
+        struct arena *a = (struct arena *)(void *)b->bytes;
+        b->used = own;
+        *a = (struct arena){.blocks = b, .first = b, .next_size = b->size};
+        return a;
+}
+
+void arena_free(struct arena *a)
+{
+        if (!a)
+                return;
+        for (struct block *b = a->blocks, *next; b; b = next) {
+                next = b->next;
+                mem_free(b);
+        }
+}
+
+void arena_reset(struct arena *a)
+{
+        /* Blocks grow, so the one in use is the largest; the first one holds the arena itself. */
+        struct block *keep = a->blocks;
+        struct block *b = keep->next;
+        while (b) {
+                struct block *next = b->next;
+                if (b != a->first)
+                        mem_free(b);
+                b = next;
+        }
+        a->first->next = NULL;
+        a->first->used = round_up(sizeof(struct arena));
+        a->first->end = a->first->size;
+        a->blocks = keep;
+        if (keep != a->first) {
+                keep->next = a->first;
+                keep->used = 0;
+                keep->end = keep->size;
+        }
+}
+
+static void add_block(struct arena *a, size_t size)
+{
+        if (a->next_size < BLOCK_MAX)
+                a->next_size *= 2;
+        struct block *b = block_new(size > a->next_size ? size : a->next_size);
+        b->next = a->blocks;
+        a->blocks = b;
+}
+
+void *arena_alloc(struct arena *a, size_t size)
+{
+        assert(size <= SIZE_MAX / 2);
+        size_t need = round_up(size);
+        if (a->blocks->end - a->blocks->used < need)
+                add_block(a, need);
+        void *p = a->blocks->bytes + a->blocks->used;
+        a->blocks->used += need;
+        return memset(p, 0, need);
+}
+
+void *arena_calloc(struct arena *a, size_t count, size_t size)
+{
+        size_t total;
+        bool overflow = __builtin_mul_overflow(count, size, &total);
+        assert(!overflow);
+        return arena_alloc(a, total);
+}
+
+void *arena_memdup(struct arena *a, const void *p, size_t n)
+{
+        void *copy = arena_alloc(a, n);
+        if (n)
+                memcpy(copy, p, n);
+        return copy;
+}
+
+/* Text needs no alignment: it is packed from the block's end, so that short strings do not cost 16 bytes each. */
+static char *text_alloc(struct arena *a, size_t size)
+{
+        if (a->blocks->end - a->blocks->used < size)
+                add_block(a, round_up(size));
+        a->blocks->end -= size;
+        return a->blocks->bytes + a->blocks->end;
+}
+
+char *arena_strndup(struct arena *a, const char *s, size_t n)
+{
+        char *copy = text_alloc(a, n + 1);
+        if (n)
+                memcpy(copy, s, n);
+        copy[n] = '\0';
+        return copy;
+}
+
+char *arena_strdup(struct arena *a, const char *s)
+{
+        return s ? arena_strndup(a, s, strlen(s)) : NULL;
+}
+
+char *arena_vprintf(struct arena *a, const char *format, va_list ap)
+{
+        va_list again;
+        va_copy(again, ap);
+        int n = vsnprintf(NULL, 0, format, ap);
+        assert(n >= 0);
+        char *text = text_alloc(a, (size_t)n + 1);
+        vsnprintf(text, (size_t)n + 1, format, again);
+        va_end(again);
+        return text;
+}
+
+char *arena_printf(struct arena *a, const char *format, ...)
+{
+        va_list ap;
+        va_start(ap, format);
+        char *text = arena_vprintf(a, format, ap);
+        va_end(ap);
+        return text;
+}
+
+size_t arena_size(const struct arena *a)
+{
+        size_t total = 0;
+        for (const struct block *b = a->blocks; b; b = b->next)
+                total += sizeof(*b) + b->size;
+        return total;
+}
+
+void *arena_push_bytes(struct arena *a, void **items, size_t *count, size_t size)
+{
+        size_t n = *count;
+        if ((n & (n - 1)) == 0) {
+                void *grown = arena_calloc(a, n ? n * 2 : 1, size);
+                if (n)
+                        memcpy(grown, *items, n * size);
+                *items = grown;
+        }
+        *count = n + 1;
+        return (char *)*items + n * size;
+}
