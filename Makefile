@@ -171,8 +171,18 @@ deps: ## install what is missing (Debian 12)
 	$(call install,$(PACKAGES) $(if $(shell command -v kubectl),,kubernetes-client))
 deps-lint:
 	$(call install,$(LINT_PACKAGES))
+# Debian's source of kube-apiserver: a sources file of its own, and only when there is none yet.
+DEB_SRC := /etc/apt/sources.list.d/gatehouse-src.sources
 deps-e2e:
+ifndef KUBEBUILDER_ASSETS
 	$(call install,$(E2E_PACKAGES))
+	@[ -e "$${XDG_CACHE_HOME:-$$HOME/.cache}/gatehouse/kube-apiserver-1.20.2" ] \
+                || apt-cache showsrc kubernetes >/dev/null 2>&1 || { \
+                [ "$$(id -u)" = 0 ] || { echo "no source packages; run as root: make deps-e2e" >&2; exit 1; }; \
+                printf '%s\n' 'Types: deb-src' 'URIs: http://deb.debian.org/debian' 'Suites: bookworm' 'Components: main' \
+                        'Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg' >$(DEB_SRC); \
+                apt-get update -qq; }
+endif
 
 hooks: ## check format and layers before each commit
 	@git config core.hooksPath .ci/hooks && echo "hooks: on"
