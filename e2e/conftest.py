@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures: the API server (devkube, or a real one with --cluster real), and gatehouse on it."""
+
+import shutil
+
+import pytest
+
+from harness import cluster as clusters
+from harness import server as servers
+
+
+def pytest_addoption(parser):
+    parser.addoption("--cluster", choices=["devkube", "real"], default="devkube",
+                     help="devkube: the embedded API server; real: kube-apiserver and etcd (make apiserver)")
+
+
+def pytest_report_header(config):
+    return f"cluster: {config.getoption('--cluster')}"
+
+
+@pytest.fixture(scope="session")
+def cluster(request, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("cluster")
+    if request.config.getoption("--cluster") == "devkube":
+        running = clusters.Devkube(directory)
+    else:
+        why = clusters.RealKube.missing()
+        if why:
+            pytest.fail(why)
+        running = clusters.RealKube(directory)
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def kube(cluster):
+    client = cluster.kube()
+    yield client
+    client.close()
+
+
+class ServerPool:
+    """One server at a time on one webhook port, restarted when another set of flags is asked for."""
+
+    def __init__(self, cluster, kube, directory):
+        self.cluster, self.kube, self.directory = cluster, kube, directory
+        self.certificates = servers.issue_certificates(directory / "pem")
+        self.server = None
+        self.port = servers.free_port()
+
+    def with_flags(self, flags):
+        if self.server and self.server.process and self.server.flags == list(flags) and self.server.process.running():
+            return self.server
+        first = self.server is None
+        if self.server:
+            self.server.stop()
+        self.server = servers.Server(self.cluster, self.directory, flags, self.certificates, webhook_port=self.port)
+        self.server.start()
+        if first:
+            self.server.install_webhooks(self.kube)
+        return self.server
+
+    def stop(self):
+        if self.server:
+            self.server.stop()
+            self.server = None
+
+
+@pytest.fixture(scope="session")
+def pool(cluster, kube, tmp_path_factory):
+    pool = ServerPool(cluster, kube, tmp_path_factory.mktemp("server"))
+    yield pool
+    pool.stop()
+    for kind in ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"):
+        kube.delete(kind, None, "gatehouse")
+
+
+@pytest.fixture
+def server(pool):
+    """gatehouse with default flags."""
+    return pool.with_flags([])
+
+
+@pytest.fixture(scope="session")
+def kubectl(cluster):
+    if not shutil.which("kubectl"):
+        pytest.fail("kubectl is not on PATH: run `make deps`")
+    return cluster.kubectl

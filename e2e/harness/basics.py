@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Waiting, ports, child processes: each started process is ended by its pid, and dies with us."""
+
+import ctypes
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("B", ROOT / "build"))
+if not BUILD.is_absolute():
+    BUILD = ROOT / BUILD
+
+PR_SET_PDEATHSIG = 1
+
+
+def until(question, what, timeout=10.0, interval=0.01):
+    """Ask until the answer is true and return it; the deadline's message says what was awaited and the last answer."""
+    deadline = time.monotonic() + timeout
+    while True:
+        answer = question()
+        if answer:
+            return answer
+        if time.monotonic() > deadline:
+            raise AssertionError(f"gave up after {timeout} s waiting for {what}")
+        time.sleep(interval)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def _die_with_parent():
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+class Process:
+    """A child process with its output in a file."""
+
+    def __init__(self, argv, log, env=None):
+        self.argv = [str(a) for a in argv]
+        self.log = pathlib.Path(log)
+        with open(self.log, "ab") as out:
+            self.child = subprocess.Popen(self.argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                                          env=env, preexec_fn=_die_with_parent)
+
+    @property
+    def pid(self):
+        return self.child.pid
+
+    def running(self):
+        return self.child.poll() is None
+
+    def output(self):
+        return self.log.read_text(errors="replace")
+
+    def send(self, number):
+        if self.running():
+            self.child.send_signal(number)
+
+    def stop(self, number=signal.SIGTERM, timeout=15):
+        """End it; returns the exit code. What does not go by itself is killed and reported."""
+        self.send(number)
+        try:
+            return self.child.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.child.kill()
+            self.child.wait()
+            raise AssertionError(f"{self.argv[0]} (pid {self.pid}) did not end {timeout} s after signal {number}")
+
+    def kill(self):
+        if self.running():
+            self.child.send_signal(signal.SIGCONT)
+            self.child.kill()
+        self.child.wait()
