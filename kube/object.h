@@ -292,15 +292,18 @@ struct object_inspector {
 
 /*
  * Decodes one object. NULL with an error only when there is no usable metadata.name (or namespace, where the kind has
- * one); everything else that is wrong is in problems. report_unknown adds PROBLEM_UNKNOWN for fields of IngressRoute
- * and TLSCertificateDelegation specs that the API does not have (lint; servers that do not prune).
- * inspector may be NULL: then Secrets are taken as good. The sole owner calls object_free(). Thread-safe.
+ * one), at most 253 (63) bytes; everything else that is wrong is in problems, at most OBJECT_PROBLEMS_MAX of them. null
+ * counts as absent. An element of the wrong type keeps its place in its list, empty. status is read silently.
+ * report_unknown adds PROBLEM_UNKNOWN for fields of IngressRoute and TLSCertificateDelegation that the API does not
+ * have (lint; servers that do not prune). inspector may be NULL: then Secrets are taken as good. The sole owner calls
+ * object_free(). Thread-safe.
  */
 struct object_options {
         const struct object_inspector *inspector;
         bool report_unknown;
         const char *default_namespace; /* for manifests without one; NULL: a missing namespace is an error */
 };
+enum { OBJECT_PROBLEMS_MAX = 100 }; /* as many findings as a status holds */
 struct object *object_decode(enum kind kind, const json_t *json, const struct object_options *options, struct err *e);
 void object_free(struct object *o);
 AUTO_DEFINE(object)

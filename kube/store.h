@@ -27,19 +27,25 @@ struct store_link; /* private */
 struct store_reader {
         struct store_link *links;
         uint32_t link_count;
+        bool dirty; /* private: on its way to on_dirty */
 };
 
-/* Called for every reader of what changed: at most once a reader and change, in no order that means anything. */
+/*
+ * Called for every reader of what changed: at most once a reader and change, in no order that means anything, when the
+ * store already holds the change. It must change neither the store nor any reader: it puts its owner on a list.
+ */
 typedef void store_dirty_fn(struct store_reader *reader, void *arg);
 
 /* ---- changes (loop thread, write lock) ---- */
 
 /*
  * Puts o (which the store takes) in the place of the object with its kind, namespace and name. source tells lists of
- * one kind apart (0 where there is only one); see store_sweep(). An object with the resourceVersion that is stored
- * already changes nothing. Returns whether something changed. on_change, when not NULL, is called before the old
- * object is freed: old is NULL for a new object.
+ * one kind apart (0 where there is only one, at most STORE_SOURCES); see store_sweep_end(). An object with the uid and
+ * resourceVersion that are stored already changes nothing. Returns whether something changed. on_change is called when
+ * the store holds the change and before the old object is freed: old is NULL for a new object, new for a removed one.
+ * Hooks, and each of them, may be NULL.
  */
+enum { STORE_SOURCES = 4 };
 typedef void store_change_fn(const struct object *old, const struct object *new, void *arg);
 struct store_hooks {
         store_dirty_fn *on_dirty;
@@ -47,7 +53,8 @@ struct store_hooks {
         void *arg;
 };
 bool store_put(struct store *s, struct object *o, unsigned source, const struct store_hooks *hooks);
-bool store_remove(struct store *s, enum kind kind, const char *namespace, const char *name,
+/* Returns whether it was there. An object that another source has put meanwhile stays: watches come in no order. */
+bool store_remove(struct store *s, enum kind kind, const char *namespace, const char *name, unsigned source,
                   const struct store_hooks *hooks);
 
 /*
@@ -59,7 +66,7 @@ void store_sweep_end(struct store *s, enum kind kind, unsigned source, const str
 
 /* ---- looking ---- */
 
-/* What was read by a compile: filled through a view, given to the store by store_reader_set(). */
+/* What was read by a compile: filled through a view, given to store_reader_set() before the store changes again. */
 struct reads;
 struct reads *reads_new(void) __attribute__((returns_nonnull));
 void reads_free(struct reads *r);
@@ -94,7 +101,10 @@ size_t view_list(const struct view *v, struct arena *a, enum term term, const ch
 size_t view_list_unread(const struct view *v, struct arena *a, enum term term, const char *name,
                         const struct object *const **out);
 
-/* Calls each() with every term of o: used for the index, and to know which hosts an object names itself. */
+/*
+ * Calls each() with every term of o, with some perhaps more than once: used for the index, and to know which hosts an
+ * object names itself. The name is valid during the call.
+ */
 void object_terms(const struct object *o, void (*each)(enum term term, const char *name, void *arg), void *arg);
 
 /* Replaces what reader depends on by what r holds (loop thread, write lock). NULL: nothing any more. */
