@@ -25,6 +25,23 @@ def rules_in(text):
     return set(RULE.findall(text))
 
 
+class Rules:
+    """The rules that must be found, and those (`?Rule`) that may be, where the specification leaves it open."""
+
+    def __init__(self, words):
+        self.must = {w for w in words if not w.startswith("?")}
+        self.may = {w[1:] for w in words if w.startswith("?")}
+
+    def match(self, found):
+        return self.must <= found <= self.must | self.may
+
+    def __bool__(self):
+        return bool(self.must)
+
+    def __str__(self):
+        return " ".join([*sorted(self.must), *("?" + r for r in sorted(self.may))])
+
+
 class Verdict:
     """What an object is told: `allow`, `warn RULE...`, `deny CODE RULE...`, or `schema` (the API server's own 422)."""
 
@@ -35,14 +52,14 @@ class Verdict:
             says = [says] if isinstance(says, str) else says
             spec = spec.get("verdict", "allow")
         words = (spec or "allow").split()
-        self.kind, self.says, self.code, self.rules = words[0], says, None, set(words[1:])
+        self.kind, self.says, self.code, self.rules = words[0], says, None, Rules(words[1:])
         if self.kind == "deny":
-            self.code, self.rules = int(words[1]), set(words[2:])
+            self.code, self.rules = int(words[1]), Rules(words[2:])
         if self.kind not in ("allow", "warn", "deny", "schema") or (self.kind in ("warn", "deny") and not self.rules):
             raise ScenarioError(f"{where}: cannot read the expectation {spec!r}")
 
     def __str__(self):
-        return " ".join(filter(None, [self.kind, str(self.code or ""), *sorted(self.rules)]))
+        return " ".join(filter(None, [self.kind, str(self.code or ""), str(self.rules)]))
 
     def differs(self, answer):
         """None when the answer is as expected, else what differs."""
@@ -51,7 +68,7 @@ class Verdict:
         if self.kind in ("allow", "warn"):
             if not answer.ok:
                 return f"expected {self}, was refused: {answer}"
-            if warned != self.rules:
+            if not self.rules.match(warned):
                 return f"expected {self}, was warned of {sorted(warned)}: {answer.warnings}"
             long = [w for w in answer.warnings if len(w.encode()) > 256]
             if long:
@@ -62,7 +79,7 @@ class Verdict:
             code = 422 if self.kind == "schema" else self.code
             if answer.code != code:
                 return f"expected {self}, got {answer}"
-            if self.kind == "deny" and rules_in(answer.message) != self.rules:
+            if self.kind == "deny" and not self.rules.match(rules_in(answer.message)):
                 return f"expected {self}, got the rules {sorted(rules_in(answer.message))}: {answer.message}"
             if self.kind == "schema" and rules_in(answer.message):
                 return f"expected the schema to refuse it, got {answer.message}"
@@ -81,7 +98,7 @@ class Expected:
             more = {k: v for k, v in spec.items() if k != "is"}
             spec = spec["is"]
         words = spec.split()
-        self.state, self.rules = words[0], set(words[1:])
+        self.state, self.rules = words[0], Rules(words[1:])
         says = more.pop("says", [])
         self.says = [says] if isinstance(says, str) else says
         self.hosts, self.claim = more.pop("hosts", None), more.pop("claim", None)
@@ -103,11 +120,11 @@ class Expected:
         condition = next((c for c in status.get("conditions", []) if c["type"] == "Valid"), {})
         if condition.get("status") != {"valid": "True"}.get(self.state, "False"):
             return f"condition Valid is {condition}"
-        if rules_in(condition.get("message", "")) != self.rules:
-            return f"expected the rules {sorted(self.rules)}, condition is {condition}"
+        if not self.rules.match(rules_in(condition.get("message", ""))):
+            return f"expected the rules {self.rules}, condition is {condition}"
         if self.state == "valid" and condition.get("reason") != "Valid":
             return f"reason of a valid object is {condition.get('reason')}"
-        if self.state == "invalid" and condition.get("reason") not in self.rules:
+        if self.state == "invalid" and condition.get("reason") not in self.rules.must:
             return f"reason is {condition.get('reason')}"
         return self._differs_in_text(status, condition)
 
