@@ -26,11 +26,11 @@ def rules_in(text):
 
 
 class Rules:
-    """The rules that must be found, and those (`?Rule`) that may be, where the specification leaves it open."""
+    """The rules that must be found, and those (`(Rule)`) that may be, where the specification leaves it open."""
 
     def __init__(self, words):
-        self.must = {w for w in words if not w.startswith("?")}
-        self.may = {w[1:] for w in words if w.startswith("?")}
+        self.must = {w for w in words if not w.startswith("(")}
+        self.may = {w.strip("()") for w in words if w.startswith("(")}
 
     def match(self, found):
         return self.must <= found <= self.must | self.may
@@ -39,7 +39,7 @@ class Rules:
         return bool(self.must)
 
     def __str__(self):
-        return " ".join([*sorted(self.must), *("?" + r for r in sorted(self.may))])
+        return " ".join([*sorted(self.must), *(f"({r})" for r in sorted(self.may))])
 
 
 class Verdict:
