@@ -310,11 +310,13 @@ bool inspect_bundle(struct arena *a, const char *pem, size_t len, struct inspect
         return true;
 }
 
-bool inspect_ca(struct arena *a, const char *pem, size_t len, const char **problem)
+const char *inspect_ca(struct arena *a, const char *pem, size_t len)
 {
         struct inspect_cert *certs;
         size_t count;
-        return inspect_bundle(a, pem, len, &certs, &count, problem);
+        const char *problem = NULL;
+        inspect_bundle(a, pem, len, &certs, &count, &problem);
+        return problem;
 }
 
 static bool signed_by(X509 *crt, X509 *ca)

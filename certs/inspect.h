@@ -54,8 +54,8 @@ struct inspect_cert {
 /* Splits a bundle of CAs, duplicates left out; false with *problem where it is empty, too large or unreadable. */
 bool inspect_bundle(struct arena *a, const char *pem, size_t len, struct inspect_cert **certs, size_t *count,
                     const char **problem);
-/* The same as a yes or no: can peers be verified against this bundle? */
-bool inspect_ca(struct arena *a, const char *pem, size_t len, const char **problem);
+/* Can peers be verified against this bundle? NULL when so, else the problem. */
+const char *inspect_ca(struct arena *a, const char *pem, size_t len);
 
 /* Is the chain's first certificate signed by one of the bundle's? Its place there (duplicates counted once), or -1. */
 int inspect_signer(const char *crt, size_t crt_len, const char *bundle, size_t bundle_len);

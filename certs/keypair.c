@@ -67,8 +67,8 @@ static bool check(const struct keypair *k, const struct buf *crt, const struct b
                 return err_set(e, "%s, %s: %s", k->path[FILE_CRT], k->path[FILE_KEY], facts.problem);
         if (!check_dates(&facts, now, e))
                 return err_wrap(e, "%s", k->path[FILE_CRT]);
-        const char *problem;
-        if (ca && !inspect_ca(a, buf_data(ca), buf_len(ca), &problem))
+        const char *problem = ca ? inspect_ca(a, buf_data(ca), buf_len(ca)) : NULL;
+        if (problem)
                 return err_set(e, "%s: %s", k->path[FILE_CA], problem);
         *not_after = facts.not_after;
         return true;
