@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* certgen - issues and rotates the certificates in files, in Secrets, or prints them (operations.md, "Certificates").
+ */
+#include "base/time.h"
+#include "certs/folder.h"
+#include "certs/rotation.h"
+#include "cmd/commands.h"
+
+#include <openssl/evp.h>
+
+#include <stdio.h>
+#include <string.h>
+
+enum { OUTPUT_MAX = 1024 * 1024, SERVICE_NAMES = 4 };
+
+static const char authority_name[] = "gatehouse-ca";
+static const char envoy_name[] = "envoy"; /* the default of --xds-client-names */
+
+static int fail(const struct err *e)
+{
+        fprintf(stderr, "gatehouse certgen: %s\n", e->text);
+        return 1;
+}
+
+static bool print(const struct buf *text)
+{
+        return fwrite(buf_data(text), 1, buf_len(text), stdout) == buf_len(text) && fflush(stdout) == 0;
+}
+
+/* svc, svc.ns, svc.ns.svc, svc.ns.svc.<cluster domain>; extra (may be NULL); what --dns-name adds. */
+static void server_names(struct arena *a, const struct options *o, const char *service, const char *extra,
+                         struct rotation_leaf *leaf)
+{
+        const char *ns = o->kube.namespace;
+        const char **names = NULL;
+        *arena_push(a, &names, &leaf->name_count) = arena_strdup(a, service);
+        *arena_push(a, &names, &leaf->name_count) = arena_printf(a, "%s.%s", service, ns);
+        *arena_push(a, &names, &leaf->name_count) = arena_printf(a, "%s.%s.svc", service, ns);
+        *arena_push(a, &names, &leaf->name_count) =
+                arena_printf(a, "%s.%s.svc.%s", service, ns, o->policy.cluster_domain);
+        if (extra)
+                *arena_push(a, &names, &leaf->name_count) = extra;
+        for (size_t i = 0; i < o->certgen.dns_names.count; i++)
+                *arena_push(a, &names, &leaf->name_count) = o->certgen.dns_names.items[i];
+        leaf->names = names;
+        leaf->ips = o->certgen.ips.items;
+        leaf->ip_count = o->certgen.ips.count;
+        leaf->common_name = service;
+        leaf->server = true;
+}
+
+static struct rotation *rotation_for(struct arena *a, const struct options *o)
+{
+        static const char *const envoy_names[] = {envoy_name};
+        struct rotation_leaf leaves[] = {
+                {.secret = "gatehouse-webhook-tls"},
+                {.secret = "gatehouse-xds-tls"},
+                {
+                        .secret = "envoy-xds-tls",
+                        .common_name = envoy_name,
+                        .names = envoy_names,
+                        .name_count = COUNT_OF(envoy_names),
+                        .client = true,
+                },
+        };
+        server_names(a, o, o->certgen.webhook_service, NULL, &leaves[0]);
+        /* "gatehouse" is what Envoy's bootstrap verifies, wherever it reaches the server. */
+        server_names(a, o, o->certgen.xds_service, "gatehouse", &leaves[1]);
+        return rotation_new(authority_name, leaves, COUNT_OF(leaves), NULL, 0);
+}
+
+static struct plan_wishes wishes_of(const struct certgen_options *c)
+{
+        return (struct plan_wishes){
+                .leaf_lifetime = c->certificate_lifetime / DURATION_MICROSECOND,
+                .ca_lifetime = c->ca_lifetime / DURATION_MICROSECOND,
+                .ca_overlap = c->ca_overlap / DURATION_MICROSECOND,
+                .rotate_ca = c->rotate_ca,
+        };
+}
+
+static bool report(struct rotation *r, bool dry_run, int64_t when)
+{
+        AUTO(buf) *out = buf_new(OUTPUT_MAX);
+        size_t count;
+        struct rotation_object *objects = rotation_objects(r, &count);
+        if (dry_run)
+                buf_append_str(out, "dry run: nothing was written; what would be done:\n");
+        for (size_t i = 0; i < count; i++)
+                rotation_describe(r, &objects[i], out);
+        if (when != INT64_MAX) {
+                char text[TIME_TEXT_MAX];
+                time_format_seconds(when, text);
+                buf_printf(out, "nothing more to do before %s\n", text);
+        }
+        return print(out);
+}
+
+static int keep_in_folder(struct rotation *r, const struct options *o)
+{
+        struct plan_wishes wishes = wishes_of(&o->certgen);
+        struct err e = {0};
+        bool dry_run = o->certgen.dry_run;
+        int64_t when = INT64_MAX;
+        AUTO(folder) *f = folder_open(o->certgen.pem, dry_run, &e);
+        if (!f || !folder_read(f, r, &e) ||
+            !rotation_run(r, &wishes, time_now_micros(), dry_run ? NULL : folder_write, f, &when, &e))
+                return fail(&e);
+        return !report(r, dry_run, when);
+}
+
+/* ---- --yaml ---- */
+
+static void append_base64(struct buf *out, const char *key, const struct buf *value)
+{
+        if (!value)
+                return;
+        size_t n = buf_len(value);
+        size_t room = (n + 2) / 3 * 4 + 1;
+        unsigned char *text = mem_zalloc(room);
+        EVP_EncodeBlock(text, (const unsigned char *)buf_data(value), (int)n);
+        buf_printf(out, "  %s: %s\n", key, (char *)text);
+        mem_wipe(text, room);
+        mem_free(text);
+}
+
+static void append_secret(struct buf *out, const struct rotation_object *o, const char *namespace)
+{
+        bool leaf = o->kind == ROTATION_LEAF;
+        buf_printf(out, "---\napiVersion: v1\nkind: Secret\nmetadata:\n  name: %s\n  namespace: %s\ntype: %s\ndata:\n",
+                   o->name, namespace, leaf ? "kubernetes.io/tls" : "gatehouse.io/ca");
+        append_base64(out, "ca.crt", o->fields[ROTATION_BUNDLE]);
+        append_base64(out, "tls.crt", o->fields[ROTATION_CRT]);
+        append_base64(out, leaf ? "tls.key" : "ca.key", o->fields[ROTATION_KEY]);
+}
+
+static int print_yaml(struct rotation *r, const struct options *o)
+{
+        struct plan_wishes wishes = wishes_of(&o->certgen);
+        struct err e = {0};
+        int64_t when = INT64_MAX;
+        if (!rotation_run(r, &wishes, time_now_micros(), NULL, NULL, &when, &e))
+                return fail(&e);
+        if (o->certgen.dry_run)
+                return !report(r, true, when);
+        AUTO(buf) *out = buf_new(OUTPUT_MAX);
+        buf_set_secret(out);
+        size_t count;
+        struct rotation_object *objects = rotation_objects(r, &count);
+        for (size_t i = 0; i < count; i++)
+                append_secret(out, &objects[i], o->kube.namespace);
+        return !print(out);
+}
+
+int certgen_run(const struct options *o)
+{
+        AUTO(arena) *a = arena_new(4096);
+        AUTO(rotation) *r = rotation_for(a, o);
+        if (o->certgen.pem)
+                return keep_in_folder(r, o);
+        if (o->certgen.yaml)
+                return print_yaml(r, o);
+        struct err e;
+        err_set(&e, "--kube is not there yet");
+        return fail(&e);
+}

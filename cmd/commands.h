@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * commands - what main() dispatches to: one function per subcommand, each in the file of its name.
+ *
+ * Each returns the exit code: 0 fine, 1 findings or failure, 2 usage. Problems go to stderr, results to stdout.
+ */
+#pragma once
+
+#include "cmd/options.h"
+
+int certgen_run(const struct options *o);
+int version_run(const struct options *o);

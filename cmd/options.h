@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * options - what the command line, the environment and the configuration file say, as typed values.
+ *
+ * One table (options_table.c) holds each option's name, type, default, help and commands; flags, GATEHOUSE_<NAME>,
+ * keys of the file, --help and the reference in docs all come from it. A flag wins over the environment, which wins
+ * over the file. A list that is given in one place replaces the list of the place below it.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/log.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum command { COMMAND_SERVE, COMMAND_CERTGEN, COMMAND_LINT, COMMAND_VERSION, COMMAND_HELP };
+enum { COMMAND_COUNT = COMMAND_HELP + 1 };
+
+struct string_list {
+        const char *const *items;
+        size_t count;
+};
+
+enum admission_mode { ADMISSION_ENFORCE, ADMISSION_REPORT };
+enum minimum_tls { MINIMUM_TLS_1_2, MINIMUM_TLS_1_3 };
+enum output_format { OUTPUT_TEXT, OUTPUT_JSON };
+enum { DISABLE_WEBHOOK = 1, DISABLE_STATUS = 2, DISABLE_XDS = 4 };
+
+/* What serve and lint judge by. */
+struct policy_options {
+        struct string_list root_namespaces;
+        const char *ingress_class; /* NULL when not given, as for every string here */
+        bool strict_ingress_class, serve_unclassed_ingress;
+        bool require_fqdn_grants, require_delegation_grants, strict_references;
+        bool enable_external_name, allow_wildcard_hosts, disable_permit_insecure;
+        const char *cluster_domain;
+        int minimum_tls; /* enum minimum_tls */
+};
+
+struct kube_options {
+        bool incluster;
+        const char *kubeconfig; /* NULL: $KUBECONFIG, else ~/.kube/config */
+        const char *namespace;
+};
+
+struct serve_options {
+        const char *webhook_address;
+        uint16_t webhook_port;
+        const char *webhook_cert_file, *webhook_key_file, *webhook_client_ca_file;
+        const char *http_address;
+        uint16_t http_port;
+        const char *debug_http_address;
+        uint16_t debug_http_port;
+        bool default_ingress_class, write_defaults;
+        int admission_mode; /* enum admission_mode */
+        bool disable_leader_election;
+        unsigned disable; /* DISABLE_* */
+        struct string_list ignore_objects;
+        int64_t shutdown_delay; /* nanoseconds, as every duration here */
+};
+
+struct certgen_options {
+        const char *pem; /* the folder */
+        bool yaml, kube;
+        struct string_list dns_names, ips;
+        int64_t certificate_lifetime, ca_lifetime, ca_overlap;
+        bool rotate_ca, dry_run;
+        const char *webhook_service, *xds_service, *webhook_configuration;
+};
+
+/* Everything belongs to the options and goes with them. */
+struct options {
+        struct arena *arena;
+        enum command command;
+        bool help;
+        const char *config_path;
+        int log_format; /* enum log_format */
+        int log_level;  /* enum log_level */
+        struct policy_options policy;
+        struct kube_options kube;
+        struct serve_options serve;
+        struct certgen_options certgen;
+        int output; /* enum output_format */
+        bool markdown;
+        struct string_list arguments; /* what is no flag */
+};
+
+/* The command of that name; false with an error that suggests the nearest. */
+bool options_find_command(const char *name, enum command *out, struct err *e);
+
+/*
+ * Reads argv (what follows the command's name), environment (environment(name), NULL when unset) and file. NULL with
+ * an error for people when something is wrong with them: exit code 2. With --help nothing else is looked at.
+ */
+struct options *options_parse(enum command command, int argc, char **argv, const char *(*environment)(const char *),
+                              struct err *e);
+void options_free(struct options *o);
+AUTO_DEFINE(options)
+
+/* Help for one command, for the whole program, and the reference of all as Markdown. */
+void options_help(struct buf *out, enum command command);
+void options_overview(struct buf *out);
+void options_markdown(struct buf *out);
