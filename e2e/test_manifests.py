@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The manifests: they build, install, install again, and give gatehouse the rights that it needs and no more."""
+
+import base64
+import subprocess
+
+import pytest
+import yaml
+
+from harness import pki
+from harness import server as servers
+from harness.basics import until
+from harness.cluster import MANIFESTS, NAMESPACE, RealKube, manifest
+
+OVERLAYS = ["", *sorted(f"overlays/{p.name}" for p in (MANIFESTS / "overlays").iterdir())]
+
+
+def build(path):
+    """The objects that kubectl would apply."""
+    done = subprocess.run(["kubectl", "kustomize", MANIFESTS / path], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return list(yaml.safe_load_all(done.stdout))
+
+
+@pytest.fixture(scope="module")
+def kustomize():
+    version = subprocess.run(["kubectl", "version", "--client", "-o", "yaml"], capture_output=True, text=True)
+    if "kustomizeVersion" not in version.stdout:
+        pytest.skip("this kubectl's kustomize is older than v4.5 and does not read directories as resources")
+
+
+@pytest.fixture
+def configurations(kube, pool):
+    """The webhook configurations are the test's to change; those of the running server come back after it."""
+    yield
+    for kind in ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"):
+        kube.delete(kind, None, "gatehouse")
+    if pool.server:
+        pool.server.install_webhooks(kube)
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_kustomize__every_overlay__builds_all_parts(kustomize, overlay):
+    objects = build(overlay)
+    names = [(o["apiVersion"], o["kind"], o["metadata"].get("namespace"), o["metadata"]["name"]) for o in objects]
+    assert len(names) == len(set(names))
+    kinds = {o["kind"] for o in objects}
+    assert {"Namespace", "CustomResourceDefinition", "ClusterRole", "Role", "ServiceAccount", "Service", "Deployment", "Job",
+            "ValidatingWebhookConfiguration", "MutatingWebhookConfiguration", "PodDisruptionBudget",
+            "NetworkPolicy"} <= kinds
+
+
+@pytest.mark.parametrize("name, allowed", [
+    ("crds/ingressroutes.yaml", {"format"}), ("crds/tlscertificatedelegations.yaml", set())])
+def test_crd__schema__types_and_descriptions_without_bounds(name, allowed):
+    crd = next(manifest(name))
+    forbidden = {"pattern", "enum", "minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "format",
+                 "x-kubernetes-validations", "x-kubernetes-preserve-unknown-fields"} - allowed
+
+    def walk(schema, path):
+        assert not forbidden & set(schema), f"{path}: {forbidden & set(schema)} would hide our messages"
+        assert "type" in schema, path
+        for field, sub in schema.get("properties", {}).items():
+            if path or field in ("spec", "status"):
+                assert sub.get("description"), f"{path}.{field} has no description"
+                walk(sub, f"{path}.{field}")
+        if "items" in schema:
+            walk(schema["items"], f"{path}[]")
+    assert crd["apiVersion"] == "apiextensions.k8s.io/v1" and crd["spec"]["preserveUnknownFields"] is False
+    version = crd["spec"]["versions"][0]
+    assert version["name"] == "v1beta1" and version["subresources"] == {"status": {}}
+    walk(version["schema"]["openAPIV3Schema"], "")
+
+
+def test_webhooks__rules__never_what_heals_a_cluster():
+    for configuration in manifest("base/webhooks.yaml"):
+        for webhook in configuration["webhooks"]:
+            assert webhook["sideEffects"] == "None" and webhook["timeoutSeconds"] == 5
+            assert "caBundle" not in webhook["clientConfig"]
+            strict = webhook["failurePolicy"] == "Fail"
+            for rule in webhook["rules"]:
+                assert set(rule["operations"]) == {"CREATE", "UPDATE"}
+                assert not any("/" in r or r in ("secrets", "leases", "*") for r in rule["resources"])
+                assert strict == (rule["apiGroups"] == ["contour.heptio.com"] and configuration["kind"].startswith("Val"))
+
+
+def test_install__kubectl_apply__twice_and_the_bundle_stays(kustomize, configurations, cluster, kube):
+    if not isinstance(cluster, RealKube):
+        pytest.skip("devkube does not serve Deployments, RBAC and the like; make e2e runs this on a real API server")
+    version = kube.request("GET", "/version").body
+    overlay = "overlays/kubernetes-1.20" if int(version["minor"].rstrip("+")) < 21 else ""
+    cluster.kubectl("apply", "-k", MANIFESTS / overlay)
+    bundle = base64.b64encode(pki.pair(("ca.example",), 365)[0]).decode()
+    kinds = ("validatingwebhookconfiguration", "mutatingwebhookconfiguration")
+    for kind in kinds:
+        count = len(yaml.safe_load(cluster.kubectl("get", kind, "gatehouse", "-o", "yaml")[1])["webhooks"])
+        for i in range(count):
+            patch = f'[{{"op":"add","path":"/webhooks/{i}/clientConfig/caBundle","value":"{bundle}"}}]'
+            cluster.kubectl("patch", kind, "gatehouse", "--type=json", "-p", patch, check=False)
+    before = [cluster.kubectl("get", kind, "gatehouse", "-o", "jsonpath={.webhooks[*].clientConfig.caBundle}")[1]
+              for kind in kinds]
+    cluster.kubectl("apply", "-k", MANIFESTS / overlay)
+    after = [cluster.kubectl("get", kind, "gatehouse", "-o", "jsonpath={.webhooks[*].clientConfig.caBundle}")[1]
+             for kind in kinds]
+    assert all(before) and before == after
+
+
+def test_certgen__in_a_cluster__issues_patches_and_leaves_alone(configurations, cluster, kube, tmp_path):
+    kubeconfig = cluster.kubeconfig
+    if isinstance(cluster, RealKube):
+        kubeconfig = tmp_path / "certgen-kubeconfig"
+        cluster.write_server_kubeconfig(kubeconfig, "gatehouse-certgen")
+    secrets = ("gatehouse-ca", "gatehouse-webhook-tls", "gatehouse-xds-tls", "envoy-xds-tls")
+    for configuration in manifest("base/webhooks.yaml"):
+        for webhook in configuration["webhooks"]:
+            webhook["objectSelector"] = {"matchLabels": {"nothing": "matches"}}
+        kube.apply(configuration)
+    try:
+        run = lambda: subprocess.run([servers.GATEHOUSE, "certgen", "--kube", "--kubeconfig", kubeconfig,
+                                      "--namespace", NAMESPACE], capture_output=True, text=True)
+        first = run()
+        assert first.returncode == 0, first.stdout + first.stderr
+        stored = {name: kube.get("Secret", NAMESPACE, name) for name in secrets}
+        assert all(stored.values()), f"missing: {[n for n, s in stored.items() if not s]}"
+        for name in secrets[1:]:
+            assert stored[name]["type"] == "kubernetes.io/tls" and set(stored[name]["data"]) == {"ca.crt", "tls.crt", "tls.key"}
+        assert stored["gatehouse-ca"]["type"] not in ("Opaque", "kubernetes.io/tls")
+        bundle = stored["gatehouse-webhook-tls"]["data"]["ca.crt"]
+        for kind in ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"):
+            for webhook in kube.get(kind, None, "gatehouse")["webhooks"]:
+                assert webhook["clientConfig"].get("caBundle") == bundle, webhook["name"]
+        again = run()
+        assert again.returncode == 0, again.stdout + again.stderr
+        for name in secrets:
+            now = kube.get("Secret", NAMESPACE, name)
+            assert now["metadata"]["resourceVersion"] == stored[name]["metadata"]["resourceVersion"], name
+        for text in (first.stdout + first.stderr, again.stdout + again.stderr):
+            assert "PRIVATE KEY" not in text
+    finally:
+        for name in secrets:
+            kube.delete("Secret", NAMESPACE, name)
+
+
+def test_rbac__server__may_not_write_what_users_write(cluster):
+    if not isinstance(cluster, RealKube):
+        pytest.skip("devkube has no RBAC; make e2e runs this on a real API server")
+    account = f"system:serviceaccount:{NAMESPACE}:gatehouse"
+    can = lambda *args: cluster.kubectl("auth", "can-i", *args, "--as", account, check=False)[1].strip() == "yes"
+    assert can("list", "ingressroutes.contour.heptio.com", "-A")
+    assert can("patch", "ingressroutes.contour.heptio.com", "--subresource=status", "-n", "default")
+    for verb, resource in [("update", "ingressroutes.contour.heptio.com"), ("create", "pods"), ("update", "secrets"),
+                           ("delete", "secrets"), ("update", "namespaces"), ("create", "secrets"), ("patch", "leases")]:
+        assert not can(verb, resource, "-n", "default"), (verb, resource)
+    until(lambda: can("create", "leases", "-n", NAMESPACE), "the Role to hold")
