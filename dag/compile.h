@@ -42,8 +42,8 @@ struct object_state {
 };
 
 /*
- * Merges judge_object()'s findings (own, about o) with those of the n hosts that have o among their objects. hosts_of
- * gives the hosts of another object, for findings that a child's other chains decide; arg is handed to it. Results
+ * Merges judge_object()'s findings (own, about o) with those of the hosts that have o among their objects. hosts_of
+ * gives the hosts of an object (o, or one that findings of o depend on), in any order; arg is handed to it. Results
  * are in a; hosts' strings are copied.
  */
 typedef size_t hosts_of_fn(const struct object_ref *ref, const struct host *const **hosts, void *arg);

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "base/buf.h"
 #include "dag/finding.h"
 #include "dag/policy.h"
 #include "kube/store.h"
@@ -130,6 +131,7 @@ struct host {
         size_t route_count;
         const struct host_object *objects; /* by object_ref_compare() */
         size_t object_count;
+        bool has_outside;   /* some object has host_outside entries */
         int64_t recheck_at; /* microseconds: when the passing of time changes the result; INT64_MAX: never */
 };
 
@@ -140,5 +142,7 @@ size_t host_size(const struct host *h);
 
 /* The entry of an object, or NULL. */
 const struct host_object *host_find_object(const struct host *h, const struct object_ref *ref);
-/* Whether two hosts serve and say the same (what readers need to be told about). */
+/* Whether two hosts serve and say the same (what readers need to be told about); recheck_at does not count. */
 bool host_equal(const struct host *a, const struct host *b);
+/* Everything that host_equal() compares, as text: equal hosts give equal bytes. For tests and for people. */
+void host_text(struct buf *out, const struct host *h);

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* state - an object's own findings and what its hosts say, as one answer. */
+#include "dag/compile.h"
+
+#include "dag/grant.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct merge {
+        struct arena *a;
+        const struct view *view;
+        const struct policy *policy;
+        const struct object *object;
+        struct object_ref ref;
+        hosts_of_fn *hosts_of;
+        void *arg;
+        const struct host **hosts; /* of object, by name */
+        size_t host_count;
+        struct findings findings;
+};
+
+static int by_name(const void *x, const void *y)
+{
+        const struct host *const *a = x;
+        const struct host *const *b = y;
+        return strcmp((*a)->name, (*b)->name);
+}
+
+static void gather_hosts(struct merge *m)
+{
+        const struct host *const *hosts;
+        m->host_count = m->hosts_of(&m->ref, &hosts, m->arg);
+        m->hosts = arena_memdup(m->a, hosts, m->host_count * sizeof(*hosts));
+        if (m->host_count > 1)
+                qsort(m->hosts, m->host_count, sizeof(*m->hosts), by_name);
+}
+
+static bool serves_route(const struct host_object *o, uint32_t route)
+{
+        return route / 64 < o->served_words && (o->served[route / 64] >> (route % 64) & 1);
+}
+
+/* Whether any chain of any host lets the object's route in. */
+static bool is_served_somewhere(const struct merge *m, const struct object_ref *ref, uint32_t route)
+{
+        const struct host *const *hosts;
+        size_t n = m->hosts_of(ref, &hosts, m->arg);
+        for (size_t i = 0; i < n; i++) {
+                const struct host_object *o = host_find_object(hosts[i], ref);
+                if (o && serves_route(o, route))
+                        return true;
+        }
+        return false;
+}
+
+static bool has_finding(const struct merge *m, enum rule rule, const char *field)
+{
+        for (size_t i = 0; i < m->findings.count; i++) {
+                if (m->findings.items[i].rule == rule && str_equal(m->findings.items[i].field, field))
+                        return true;
+        }
+        return false;
+}
+
+/* Routes of the object that no chain of any host lets in; each is told once. */
+static void add_outside(struct merge *m, const struct host_object *o)
+{
+        for (size_t i = 0; i < o->outside_count; i++) {
+                const struct host_outside *x = &o->outside[i];
+                if (x->finding && !is_served_somewhere(m, &m->ref, x->route) &&
+                    !has_finding(m, RULE_PathOutsideDelegation, x->finding->field))
+                        findings_add(&m->findings, x->finding);
+        }
+}
+
+/* Delegations of the object to children whose routes another chain serves: then it is the delegation that is bad. */
+static void add_at_parent(struct merge *m, const struct host *h)
+{
+        if (!h->has_outside)
+                return;
+        for (size_t i = 0; i < h->object_count; i++) {
+                const struct host_object *child = &h->objects[i];
+                for (size_t k = 0; k < child->outside_count; k++) {
+                        const struct host_outside *x = &child->outside[k];
+                        if (x->at_parent && object_ref_equal(&x->parent, &m->ref) &&
+                            is_served_somewhere(m, &child->ref, x->route))
+                                findings_add(&m->findings, x->at_parent);
+                }
+        }
+}
+
+static void gather_findings(struct merge *m, const struct findings *own)
+{
+        for (size_t i = 0; i < own->count; i++)
+                findings_add(&m->findings, &own->items[i]);
+        for (size_t i = 0; i < m->host_count; i++) {
+                const struct host_object *o = host_find_object(m->hosts[i], &m->ref);
+                if (!o)
+                        continue;
+                for (size_t k = 0; k < o->finding_count; k++)
+                        findings_add(&m->findings, &o->findings[k]);
+                add_outside(m, o);
+                add_at_parent(m, m->hosts[i]);
+        }
+}
+
+/* ---- reached or orphaned ---- */
+
+static bool is_reached(const struct merge *m, const struct object_ref *ref)
+{
+        const struct host *const *hosts;
+        size_t n = m->hosts_of(ref, &hosts, m->arg);
+        for (size_t i = 0; i < n; i++) {
+                const struct host_object *o = host_find_object(hosts[i], ref);
+                if (o && o->reached)
+                        return true;
+        }
+        return false;
+}
+
+/* Why a delegator does not bring the object under a root. */
+static const char *broken_link(const struct merge *m, const struct object *delegator)
+{
+        struct object_ref ref = {delegator->kind, delegator->namespace, delegator->name};
+        if (!judge_is_ours(m->view, m->policy, delegator))
+                return "is of another ingress class";
+        if (!grant_delegation(m->policy, m->object, delegator))
+                return "is not named by this object's annotation contour.heptio.com/delegated-from";
+        if (is_reached(m, &ref))
+                return "has that delegation cut off: see its status";
+        return delegator->ingressroute->is_root ? "does not own its host itself: see its status"
+                                                : "is not reached by a root itself";
+}
+
+static void add_orphaned(struct merge *m)
+{
+        const struct object *const *delegators;
+        const char *name = arena_printf(m->a, "%s/%s", m->ref.namespace, m->ref.name);
+        size_t n = view_list_unread(m->view, m->a, TERM_DELEGATOR, name, &delegators);
+        struct finding f = {
+                .rule = RULE_Orphaned,
+                .about = m->ref,
+                .field = "spec",
+                .subject = "",
+                .message = "no root reaches this object: no IngressRoute delegates to it",
+        };
+        if (n)
+                f.message =
+                        arena_printf(m->a, "no root reaches this object: IngressRoute %s/%s delegates to it, but %s",
+                                     delegators[0]->namespace, delegators[0]->name, broken_link(m, delegators[0]));
+        findings_add(&m->findings, &f);
+}
+
+static void find_virtual_hosts(struct merge *m, struct object_state *out)
+{
+        const char **names = arena_calloc(m->a, m->host_count, sizeof(const char *));
+        for (size_t i = 0; i < m->host_count; i++) {
+                const struct host_object *o = host_find_object(m->hosts[i], &m->ref);
+                if (!o)
+                        continue;
+                if (o->reached)
+                        names[out->virtual_host_count++] = arena_strdup(m->a, m->hosts[i]->name);
+                if (o->claim_since) {
+                        out->claim_fqdn = arena_strdup(m->a, m->hosts[i]->name);
+                        out->claim_since = o->claim_since;
+                }
+        }
+        out->virtual_hosts = names;
+}
+
+void object_state(struct arena *a, const struct view *v, const struct policy *policy, const struct object *o,
+                  const struct findings *own, hosts_of_fn *hosts_of, void *arg, struct object_state *out)
+{
+        *out = (struct object_state){.ours = judge_is_ours(v, policy, o)};
+        if (!out->ours)
+                return;
+        struct merge m = {
+                .a = a,
+                .view = v,
+                .policy = policy,
+                .object = o,
+                .ref = {o->kind, o->namespace, o->name},
+                .hosts_of = hosts_of,
+                .arg = arg,
+                .findings = {.arena = a},
+        };
+        gather_hosts(&m);
+        gather_findings(&m, own);
+        find_virtual_hosts(&m, out);
+        bool is_child = o->kind == KIND_INGRESSROUTE && !o->ingressroute->is_root;
+        if (is_child && out->virtual_host_count == 0)
+                add_orphaned(&m);
+        findings_sort(&m.findings);
+        out->findings = m.findings.items;
+        out->finding_count = m.findings.count;
+        out->status = m.findings.count ? rule_info(m.findings.items[0].rule)->status : STATUS_NOTICE;
+}
