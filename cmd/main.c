@@ -23,7 +23,7 @@ static int complain(const struct err *e)
 
 static int print(const struct buf *text)
 {
-        return fwrite(buf_data(text), 1, buf_len(text), stdout) != buf_len(text);
+        return fwrite(buf_data(text), 1, buf_len(text), stdout) != buf_len(text) || fflush(stdout) != 0;
 }
 
 static int print_help(enum command command)
@@ -61,16 +61,20 @@ static const char *environment(const char *name)
 
 int main(int argc, char **argv)
 {
-        const char *name = argc > 1 ? argv[1] : "help";
+        struct err e = {0};
+        if (argc < 2) {
+                err_set(&e, "which command? See gatehouse help");
+                return complain(&e);
+        }
+        const char *name = argv[1];
         if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
                 name = "help";
         if (strcmp(name, "--version") == 0)
                 name = "version";
         enum command command;
-        struct err e = {0};
         if (!options_find_command(name, &command, &e))
                 return complain(&e);
-        AUTO(options) *o = options_parse(command, argc > 1 ? argc - 2 : 0, argv + 2, environment, &e);
+        AUTO(options) *o = options_parse(command, argc - 2, argv + 2, environment, &e);
         if (!o)
                 return complain(&e);
         return o->help ? print_help(command) : runs[command](o);

@@ -39,9 +39,10 @@ static void describe(struct buf *out, const struct option *o)
         char letter[5] = "    ";
         if (o->letter)
                 snprintf(letter, sizeof(letter), "-%c, ", o->letter);
-        buf_printf(out, "  %s%-*s", letter, FLAG_COLUMN - 6, flag);
         if (strlen(flag) > FLAG_COLUMN - 8)
-                buf_printf(out, "\n%*s", FLAG_COLUMN, "");
+                buf_printf(out, "  %s%s\n%*s", letter, flag, FLAG_COLUMN, "");
+        else
+                buf_printf(out, "  %s%-*s", letter, FLAG_COLUMN - 6, flag);
         AUTO_STR *text = o->fallback ? mem_printf("%s (default %s)", o->help, o->fallback) : mem_strdup(o->help);
         wrap(out, text);
 }
