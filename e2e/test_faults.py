@@ -1,0 +1,347 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The world fails: gatehouse recovers by itself, loses nothing, writes nothing twice, and its webhook answers meanwhile."""
+
+import contextlib
+import signal
+import time
+
+import pytest
+
+from harness import cluster as clusters
+from harness import server as servers
+from harness.basics import until
+
+TEAM = "faults"
+
+
+class Stage:
+    """A cluster, one or more replicas on it, and a namespace with a Service to route to."""
+
+    def __init__(self, cluster, directory):
+        self.cluster, self.directory = cluster, directory
+        self.kube = cluster.kube()
+        self.certificates = servers.issue_certificates(directory / "pem")
+        self.servers = []
+        self.set_up()
+
+    def set_up(self):
+        self.kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": TEAM}})
+        self.service("web")
+
+    def server(self, name="gatehouse", **options):
+        server = servers.Server(self.cluster, self.directory, (), self.certificates, name, **options).start()
+        self.servers.append(server)
+        return server
+
+    def close(self):
+        for server in self.servers:
+            server.kill()
+        self.kube.close()
+
+    def service(self, name):
+        self.kube.apply({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": TEAM},
+                         "spec": {"ports": [{"port": 80}]}})
+
+    @staticmethod
+    def route(name, service="web", match="/", fqdn=None):
+        return {"apiVersion": "contour.heptio.com/v1beta1", "kind": "IngressRoute",
+                "metadata": {"name": name, "namespace": TEAM},
+                "spec": {"virtualhost": {"fqdn": fqdn or f"{name}.faults.test"},
+                         "routes": [{"match": match, "services": [{"name": service, "port": 80}]}]}}
+
+    def site(self, name, **options):
+        return self.kube.apply(self.route(name, **options))
+
+    def status(self, name):
+        obj = self.kube.get("IngressRoute", TEAM, name) or {}
+        status = obj.get("status", {})
+        if status.get("observedGeneration") != obj.get("metadata", {}).get("generation"):
+            return None
+        return status.get("currentStatus")
+
+    def await_status(self, name, status, timeout=20):
+        until(lambda: self.status(name) == status, f"{name} to be {status}", timeout)
+
+    def await_settled(self, server):
+        """Until the server knows what is stored and has written what it has to write."""
+        def writes():
+            return server.metric("gatehouse_status_writes_total")
+        before = writes()
+        for _ in range(3):
+            until(lambda: server.metric("gatehouse_status_queue") == 0, "the status queue to be empty")
+        return max(before, writes())
+
+
+@contextlib.contextmanager
+def webhook_answers(server, stage, times=1):
+    """The webhook, asked directly, before and at the end of what is done inside: it judges, and at once."""
+    _ask(server, stage)
+    yield
+    for _ in range(times):
+        _ask(server, stage)
+
+
+def _ask(server, stage):
+    def review(obj):
+        return {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {
+            "uid": "u", "operation": "CREATE", "namespace": TEAM, "name": obj["metadata"]["name"],
+            "kind": {"group": "contour.heptio.com", "version": "v1beta1", "kind": "IngressRoute"},
+            "resource": {"group": "contour.heptio.com", "version": "v1beta1", "resource": "ingressroutes"},
+            "object": obj}}
+    started = time.monotonic()
+    _, good = server.post(review(stage.route("asked")))
+    _, bad = server.post(review(stage.route("asked", match="nope")))
+    took = time.monotonic() - started
+    assert good["response"]["allowed"] is True and bad["response"]["allowed"] is False
+    assert not good["response"].get("warnings"), "it has forgotten the Service"
+    assert took < 2, f"two answers took {took:.1f} s"
+
+
+@pytest.fixture
+def devkube(request, tmp_path):
+    """A devkube of the test's own: its faults are nobody else's."""
+    if request.config.getoption("--cluster") != "devkube":
+        pytest.skip("faults are injected by devkube; make test runs this")
+    running = clusters.Devkube(tmp_path / "devkube")
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def stage(devkube, tmp_path):
+    stage = Stage(devkube, tmp_path)
+    yield stage
+    stage.close()
+
+
+@pytest.fixture
+def real_stage(request, cluster, tmp_path):
+    """The session's real API server."""
+    if request.config.getoption("--cluster") != "real":
+        pytest.skip("asks for a real API server; make e2e runs this")
+    stage = Stage(cluster, tmp_path)
+    yield stage
+    for obj in stage.kube.list("IngressRoute", TEAM):
+        stage.kube.delete("IngressRoute", TEAM, obj["metadata"]["name"])
+    stage.close()
+
+
+def change_everything(stage):
+    """A creation, an update and a deletion; finished() says whether gatehouse has noticed all three."""
+    stage.site("created")
+    stage.site("updated", service="missing")
+    stage.kube.delete("IngressRoute", TEAM, "deleted")
+
+    def finished():
+        return stage.status("created") == "valid" and stage.status("updated") == "invalid"
+    return finished
+
+
+def prepare(stage):
+    server = stage.server()
+    for name in ("updated", "deleted", "bystander"):
+        stage.site(name)
+        stage.await_status(name, "valid")
+    return server
+
+
+def assert_name_free(stage, server, name):
+    """The deletion was noticed: another object may have the host and is valid."""
+    stage.site(f"{name}-next", fqdn=f"{name}.faults.test")
+    stage.await_status(f"{name}-next", "valid")
+
+
+def assert_untouched(stage, before):
+    now = stage.kube.get("IngressRoute", TEAM, "bystander")
+    assert now["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"], "a status was written again"
+
+
+@pytest.mark.parametrize("fault", ["gone", "drop", "half-line", "error-event", "lost-history"])
+def test_watch__fails__all_changes_are_noticed_and_nothing_is_written_again(stage, devkube, fault):
+    server = prepare(stage)
+    before = stage.kube.get("IngressRoute", TEAM, "bystander")
+    with webhook_answers(server, stage):
+        devkube.fault(fault)
+        finished = change_everything(stage)
+        until(finished, "the changes to be noticed", 30)
+    assert_name_free(stage, server, "deleted")
+    assert_untouched(stage, before)
+
+
+@pytest.mark.parametrize("code, retry_after", [(409, None), (429, 1), (500, None)])
+def test_status_write__refused__written_in_the_end(stage, devkube, code, retry_after):
+    server = prepare(stage)
+    devkube.fault("status", code=code, retry_after=retry_after, method="PATCH", count=3)
+    started = time.monotonic()
+    with webhook_answers(server, stage):
+        stage.site("created")
+        stage.await_status("created", "valid", 30)
+    if retry_after:
+        assert time.monotonic() - started >= retry_after, "Retry-After was not honoured"
+
+
+def test_api_server__slow__status_late_webhook_not(stage, devkube):
+    server = prepare(stage)
+    devkube.fault("slow", milliseconds=700)
+    with webhook_answers(server, stage):
+        stage.site("created")
+        stage.await_status("created", "valid", 30)
+    devkube.fault("none")
+
+
+def test_api_server__refuses_connections__recovers(stage, devkube):
+    server = prepare(stage)
+    with webhook_answers(server, stage):
+        devkube.fault("refuse", seconds=3)
+        _ask(server, stage)
+        until(lambda: stage.kube.ready(), "devkube to take connections again")
+        finished = change_everything(stage)
+        until(finished, "the changes to be noticed", 40)
+    assert server.http("/healthz")[0] == 200
+
+
+def test_api_server__stopped_and_continued__recovers(stage, devkube):
+    server = prepare(stage)
+    with webhook_answers(server, stage):
+        devkube.process.send(signal.SIGSTOP)
+        try:
+            for _ in range(10):
+                _ask(server, stage)
+            assert server.http("/healthz")[0] == 200
+            assert server.http("/readyz")[0] == 200
+        finally:
+            devkube.process.send(signal.SIGCONT)
+        finished = change_everything(stage)
+        until(finished, "the changes to be noticed", 40)
+    assert_name_free(stage, server, "deleted")
+
+
+def test_api_server__killed_and_empty__served_from_the_last_state_until_refilled(stage, devkube):
+    server = prepare(stage)
+    with webhook_answers(server, stage):
+        devkube.process.kill()
+        stage.kube.close()
+        _ask(server, stage)
+        devkube.start()
+        # Nothing is there, not even the CRDs: that is no reason to forget.
+        _ask(server, stage)
+        devkube.install_crds()
+        stage.kube = devkube.kube()
+        stage.set_up()
+        stage.site("updated")
+        stage.site("created")
+        for name in ("updated", "created"):
+            stage.await_status(name, "valid", 60)
+    assert server.process.running()
+
+
+def test_server__killed__starts_again_without_rewriting(stage, devkube):
+    server = prepare(stage)
+    server.install_webhooks(stage.kube)
+    before = stage.kube.get("IngressRoute", TEAM, "bystander")
+    server.kill()
+    # Fail means fail: nothing passes unjudged while nobody judges. (The API server may take a moment to know the webhook.)
+    until(lambda: stage.kube.create(stage.route("unjudged"), dryRun="All").code == 500, "the webhook to be missed")
+    server.start()
+    stage.site("created")
+    stage.await_status("created", "valid", 40)
+    assert_untouched(stage, before)
+    # The claims were kept: a copy is refused.
+    until(lambda: "[FQDNConflict]" in stage.kube.create(stage.route("copy", fqdn="bystander.faults.test"), dryRun="All").message,
+          "the copy to be refused")
+
+
+def leader_of(stage):
+    lease = stage.kube.get("Lease", clusters.NAMESPACE, "gatehouse")
+    return (lease or {}).get("spec", {}).get("holderIdentity")
+
+
+def writes(server):
+    return server.metric("gatehouse_status_writes_total")
+
+
+def two_replicas(stage):
+    first = stage.server("first")
+    until(lambda: leader_of(stage), "a leader")
+    second = stage.server("second")
+    stage.site("before")
+    stage.await_status("before", "valid")
+    assert writes(first) > 0 and writes(second) == 0, "one leader writes"
+    return first, second
+
+
+def test_leader__killed__the_other_takes_up_what_is_unwritten(stage):
+    first, second = two_replicas(stage)
+    holder = leader_of(stage)
+    first.kill()
+    stage.site("meanwhile")
+    with webhook_answers(second, stage):
+        stage.await_status("meanwhile", "valid", 40)
+    assert leader_of(stage) != holder
+    assert writes(second) > 0
+
+
+def test_leader__ends__releases_the_lease_at_once(stage):
+    first, second = two_replicas(stage)
+    first.stop()
+    started = time.monotonic()
+    stage.site("meanwhile")
+    stage.await_status("meanwhile", "valid", 14)
+    assert time.monotonic() - started < 14, "it waited for the lease to run out"
+    assert second.process.running()
+
+
+def test_replicas__both_serve__only_one_writes(stage):
+    first, second = two_replicas(stage)
+    for server in (first, second):
+        _ask(server, stage)
+        assert server.ready()
+    for n in range(20):
+        stage.site(f"site-{n}")
+    for n in range(20):
+        stage.await_status(f"site-{n}", "valid")
+    assert writes(second) == 0
+
+
+def test_nothing_changes__nothing_is_written(stage, devkube):
+    server = prepare(stage)
+    until(lambda: server.metric("gatehouse_status_queue") == 0, "the queue to be empty")
+    before = writes(server)
+    for _ in range(3):
+        devkube.fault("gone")
+        until(lambda: server.metric("gatehouse_watch_restarts_total") > 0, "a relist")
+    stage.site("created")
+    stage.await_status("created", "valid", 30)
+    until(lambda: server.metric("gatehouse_status_queue") == 0, "the queue to be empty")
+    assert writes(server) == before + 1
+
+
+def test_real_api_server__stopped_and_continued__recovers(real_stage):
+    stage = real_stage
+    server = prepare(stage)
+    with webhook_answers(server, stage):
+        stage.cluster.apiserver.send(signal.SIGSTOP)
+        try:
+            for _ in range(10):
+                _ask(server, stage)
+            assert server.http("/readyz")[0] == 200
+        finally:
+            stage.cluster.apiserver.send(signal.SIGCONT)
+        finished = change_everything(stage)
+        until(finished, "the changes to be noticed", 40)
+    assert_name_free(stage, server, "deleted")
+
+
+def test_real_api_server__killed_and_restarted__recovers(real_stage):
+    stage = real_stage
+    server = prepare(stage)
+    before = stage.kube.get("IngressRoute", TEAM, "bystander")
+    with webhook_answers(server, stage):
+        stage.cluster.apiserver.kill()
+        stage.kube.close()
+        _ask(server, stage)
+        stage.cluster.start_apiserver()
+        finished = change_everything(stage)
+        until(finished, "the changes to be noticed", 60)
+    assert_name_free(stage, server, "deleted")
+    assert_untouched(stage, before)
