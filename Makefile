@@ -104,7 +104,8 @@ TEST_BINARIES := $(patsubst %.c,$(B)/test/%,$(TEST_SRC))
 TSAN_BINARIES := $(patsubst %.c,$(B)/tsan/%,$(TSAN_SRC))
 REPLAY_BINARIES := $(patsubst fuzz/%.c,$(B)/test/fuzz/%,$(FUZZ_SRC))
 BENCH_BINARIES := $(patsubst bench/%.c,$(B)/bench/%,$(BENCH_SRC))
-test-binaries: $(TEST_BINARIES) $(TSAN_BINARIES) $(REPLAY_BINARIES) $(if $(CMD_SRC),$(B)/test/gatehouse)
+test-binaries: $(TEST_BINARIES) $(TSAN_BINARIES) $(REPLAY_BINARIES) $(if $(CMD_SRC),$(B)/test/gatehouse) \
+        $(if $(DEVKUBE_SRC),$(B)/test/devkube)
 tsan: $(TSAN_BINARIES) ## build the threaded tests with ThreadSanitizer
 
 # ---- what people run ----

@@ -58,9 +58,9 @@ run_pytest() {
 
 case "${1:-all}" in
 unit) unit ;;
-integration) run_pytest --cluster=devkube ;;
+integration) run_pytest --cluster=devkube --sanitized ;;
 e2e) run_pytest --cluster=real ;;
-all) unit; run_pytest --cluster=devkube ;;
+all) unit; run_pytest --cluster=devkube --sanitized ;;
 *) echo "usage: test.sh unit|integration|e2e|all" >&2; exit 2 ;;
 esac
 echo "$passed passed, $failed failed, $skipped skipped"

@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from harness import basics
 from harness import cluster as clusters
 from harness import server as servers
 
@@ -14,8 +15,15 @@ def pytest_addoption(parser):
                      help="devkube: the embedded API server; real: kube-apiserver and etcd (make apiserver)")
 
 
+    parser.addoption("--sanitized", action="store_true", help="the programs built with AddressSanitizer and UBSan")
+
+
+def pytest_configure(config):
+    basics.sanitized = config.getoption("--sanitized")
+
+
 def pytest_report_header(config):
-    return f"cluster: {config.getoption('--cluster')}"
+    return f"cluster: {config.getoption('--cluster')}, program: {basics.binary('gatehouse')}"
 
 
 @pytest.fixture(scope="session")

@@ -6,9 +6,8 @@ import subprocess
 
 import yaml
 
-from harness.basics import ROOT, until
+from harness.basics import ROOT, binary, until
 from harness.kube import KINDS
-from harness.server import GATEHOUSE
 
 EXAMPLES = ROOT / "examples"
 FILES = sorted(EXAMPLES.glob("*.yaml"))
@@ -16,7 +15,7 @@ WAITING = {"TLSSecretNotFound", "UpstreamCANotFound"}  # certificates are not ke
 
 
 def test_examples__through_lint__only_certificates_are_missing():
-    done = subprocess.run([GATEHOUSE, "lint", "-o", "json", *FILES], capture_output=True, text=True)
+    done = subprocess.run([binary("gatehouse"), "lint", "-o", "json", *FILES], capture_output=True, text=True)
     findings = json.loads(done.stdout)["findings"]
     assert {f["rule"] for f in findings} == WAITING, findings
     assert done.returncode == 1

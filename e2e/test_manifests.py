@@ -8,8 +8,7 @@ import pytest
 import yaml
 
 from harness import pki
-from harness import server as servers
-from harness.basics import until
+from harness.basics import binary, until
 from harness.cluster import MANIFESTS, NAMESPACE, RealKube, manifest
 
 OVERLAYS = ["", *sorted(f"overlays/{p.name}" for p in (MANIFESTS / "overlays").iterdir())]
@@ -116,7 +115,7 @@ def test_certgen__in_a_cluster__issues_patches_and_leaves_alone(configurations, 
             webhook["objectSelector"] = {"matchLabels": {"nothing": "matches"}}
         kube.apply(configuration)
     try:
-        run = lambda: subprocess.run([servers.GATEHOUSE, "certgen", "--kube", "--kubeconfig", kubeconfig,
+        run = lambda: subprocess.run([binary("gatehouse"), "certgen", "--kube", "--kubeconfig", kubeconfig,
                                       "--namespace", NAMESPACE], capture_output=True, text=True)
         first = run()
         assert first.returncode == 0, first.stdout + first.stderr

@@ -15,6 +15,12 @@ if not BUILD.is_absolute():
     BUILD = ROOT / BUILD
 
 PR_SET_PDEATHSIG = 1
+sanitized = False  # set by --sanitized: the build with AddressSanitizer and UBSan
+
+
+def binary(name):
+    """The path of a program that the Makefile built."""
+    return BUILD / "test" / name if sanitized else BUILD / name
 
 
 def until(question, what, timeout=10.0, interval=0.01):

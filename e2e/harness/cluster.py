@@ -10,7 +10,7 @@ import subprocess
 
 import yaml
 
-from .basics import BUILD, ROOT, Process, free_port, until
+from .basics import ROOT, Process, binary, free_port, until
 from .kube import Kube
 
 MANIFESTS = ROOT / "manifests"
@@ -79,7 +79,7 @@ class Devkube(Cluster):
         self.install_crds()
 
     def start(self):
-        self.process = Process([BUILD / "devkube", "--port", self.port, "--dir", self.directory, "--token", self.token],
+        self.process = Process([binary("devkube"), "--port", self.port, "--dir", self.directory, "--token", self.token],
                                self.directory / "devkube.log")
 
         def answers():

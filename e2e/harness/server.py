@@ -8,16 +8,13 @@ import signal
 import ssl
 import subprocess
 
-from .basics import BUILD, Process, free_port, until
+from .basics import Process, binary, free_port, until
 from .cluster import NAMESPACE, webhook_configurations
-
-GATEHOUSE = BUILD / "gatehouse"
-
 
 def issue_certificates(directory):
     """`gatehouse certgen --pem`; returns the directory of the webhook's pair."""
     directory = pathlib.Path(directory)
-    subprocess.run([GATEHOUSE, "certgen", "--pem", directory, "--ip", "127.0.0.1"], check=True, capture_output=True)
+    subprocess.run([binary("gatehouse"), "certgen", "--pem", directory, "--ip", "127.0.0.1"], check=True, capture_output=True)
     return directory / "gatehouse-webhook-tls"
 
 
@@ -34,7 +31,7 @@ class Server:
         self.process = None
 
     def argv(self):
-        return [GATEHOUSE, "serve", "--kubeconfig", self.cluster.server_kubeconfig, "--namespace", NAMESPACE,
+        return [binary("gatehouse"), "serve", "--kubeconfig", self.cluster.server_kubeconfig, "--namespace", NAMESPACE,
                 "--webhook-address", "127.0.0.1", "--webhook-port", self.webhook_port,
                 "--webhook-cert-file", self.certificates / "tls.crt", "--webhook-key-file", self.certificates / "tls.key",
                 "--http-address", "127.0.0.1", "--http-port", self.http_port, "--debug-http-port", self.debug_port,
