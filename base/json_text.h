@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * json_text - writing JSON into a buf, for what is written often or is large; reading is jansson's.
+ */
+#pragma once
+
+#include "base/buf.h"
+
+/*
+ * Appends s between quotes as a JSON string that every parser takes: the C0 80 of object.h as \u0000, bytes that are
+ * no UTF-8 as U+FFFD. RFC 8259, section 7; RFC 3629, section 4.
+ */
+bool json_text_string(struct buf *out, const char *s);
