@@ -140,6 +140,10 @@ static const char *check_key_type(struct arena *a, const EVP_PKEY *key)
                 const char *name = EVP_PKEY_get0_type_name(key);
                 return arena_printf(a, "key type %.40s is not served: use RSA or ECDSA P-256", name ? name : "unknown");
         }
+        int explicit_curve = 0;
+        EVP_PKEY_get_int_param(key, OSSL_PKEY_PARAM_EC_DECODED_FROM_EXPLICIT_PARAMS, &explicit_curve);
+        if (explicit_curve) /* RFC 5480, section 2.1.1 */
+                return "the key spells its curve out instead of naming it: make a new one on P-256";
         if (strcmp(curve, SN_X9_62_prime256v1) != 0 && strcmp(curve, SN_secp384r1) != 0 &&
             strcmp(curve, SN_secp521r1) != 0)
                 return arena_printf(a, "curve %.40s is not served: use P-256", curve);

@@ -7,6 +7,7 @@
 #include "certs/ossl.h"
 
 #include <openssl/pem.h>
+#include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/rsa.h>
 
@@ -197,6 +198,15 @@ static void inspect_pair__key_types__only_what_envoy_serves(void **state)
         }
 }
 
+static void inspect_pair__curve_spelled_out__is_refused(void **state)
+{
+        struct fixture *f = *state;
+        OSSL_AUTO(EVP_PKEY) *key = EVP_EC_gen("P-256");
+        assert_true(EVP_PKEY_set_utf8_string_param(key, OSSL_PKEY_PARAM_EC_ENCODING, "explicit"));
+        expect_problem(f, self_signed(f, key, NULL, EVP_sha256()), key_text(f, key, NULL, false),
+                       "spells its curve out");
+}
+
 static void inspect_pair__rsa_key_with_damaged_private_part__is_refused(void **state)
 {
         struct fixture *f = *state;
@@ -306,6 +316,7 @@ int main(void)
                 TEST(inspect_pair__encrypted_key__says_how_to_store_it),
                 TEST(inspect_pair__traditional_key_formats__are_read),
                 TEST(inspect_pair__key_types__only_what_envoy_serves),
+                TEST(inspect_pair__curve_spelled_out__is_refused),
                 TEST(inspect_pair__rsa_key_with_damaged_private_part__is_refused),
                 TEST(inspect_pair__names__dns_and_ip_apart),
                 TEST(inspect_pair__limits__are_held_on_both_sides),
