@@ -10,3 +10,6 @@
 
 int certgen_run(const struct options *o);
 int version_run(const struct options *o);
+int help_run(const struct options *o);
+/* What `gatehouse COMMAND --help` prints. */
+int help_print_command(enum command command);

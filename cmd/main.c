@@ -5,9 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { EXIT_USAGE = 2, HELP_BYTES_MAX = 256 * 1024 };
-
-static int help_run(const struct options *o);
+enum { EXIT_USAGE = 2 };
 
 static int (*const runs[COMMAND_COUNT])(const struct options *o) = {
         [COMMAND_CERTGEN] = certgen_run,
@@ -19,39 +17,6 @@ static int complain(const struct err *e)
 {
         fprintf(stderr, "gatehouse: %s\n", e->text);
         return EXIT_USAGE;
-}
-
-static int print(const struct buf *text)
-{
-        return fwrite(buf_data(text), 1, buf_len(text), stdout) != buf_len(text) || fflush(stdout) != 0;
-}
-
-static int print_help(enum command command)
-{
-        AUTO(buf) *text = buf_new(HELP_BYTES_MAX);
-        options_help(text, command);
-        return print(text);
-}
-
-static int print_overview(void)
-{
-        AUTO(buf) *text = buf_new(HELP_BYTES_MAX);
-        options_overview(text);
-        return print(text);
-}
-
-static int help_run(const struct options *o)
-{
-        if (o->markdown) {
-                AUTO(buf) *text = buf_new(HELP_BYTES_MAX);
-                options_markdown(text);
-                return print(text);
-        }
-        if (!o->arguments.count)
-                return print_overview();
-        enum command command;
-        struct err e = {0};
-        return options_find_command(o->arguments.items[0], &command, &e) ? print_help(command) : complain(&e);
 }
 
 static const char *environment(const char *name)
@@ -77,5 +42,5 @@ int main(int argc, char **argv)
         AUTO(options) *o = options_parse(command, argc - 2, argv + 2, environment, &e);
         if (!o)
                 return complain(&e);
-        return o->help ? print_help(command) : runs[command](o);
+        return o->help ? help_print_command(command) : runs[command](o);
 }

@@ -19,7 +19,7 @@ const struct command_row command_table[COMMAND_COUNT] = {
         [COMMAND_CERTGEN] = {"certgen", "", "issue and rotate the certificates of webhook and xDS"},
         [COMMAND_LINT] = {"lint", "FILE|DIR...", "judge manifests (YAML or JSON) by the same rules, offline"},
         [COMMAND_VERSION] = {"version", "", "print the version"},
-        [COMMAND_HELP] = {"help", "[COMMAND]", "print help"},
+        [COMMAND_HELP] = {"help", "[COMMAND|rules]", "print help on a command, or what each rule wants"},
 };
 
 const struct option option_table[] = {
