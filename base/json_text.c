@@ -1,28 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/json_text.h"
 
-/* Bytes of the UTF-8 sequence at p, 0 when it is none: RFC 3629, section 4. */
-static size_t sequence_length(const unsigned char *p)
+#include <stdint.h>
+
+/* RFC 3629, section 4: no overlong forms, no surrogates, nothing above U+10FFFF. */
+size_t json_text_character(const char *s)
 {
-        static const struct {
-                unsigned char first_min, first_max, second_min, second_max, length;
-        } forms[] = {
-                {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3}, {0xe1, 0xec, 0x80, 0xbf, 3},
-                {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3}, {0xf0, 0xf0, 0x90, 0xbf, 4},
-                {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
-        };
-        for (size_t i = 0; i < COUNT_OF(forms); i++) {
-                if (p[0] < forms[i].first_min || p[0] > forms[i].first_max)
-                        continue;
-                if (p[1] < forms[i].second_min || p[1] > forms[i].second_max)
+        const unsigned char *p = (const unsigned char *)s;
+        if (p[0] < 0x80)
+                return p[0] ? 1 : 0;
+        size_t n = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
+        if (p[0] < 0xc2 || p[0] > 0xf4)
+                return 0;
+        unsigned char low = 0x80, high = 0xbf;
+        if (p[0] == 0xe0)
+                low = 0xa0;
+        else if (p[0] == 0xed)
+                high = 0x9f;
+        else if (p[0] == 0xf0)
+                low = 0x90;
+        else if (p[0] == 0xf4)
+                high = 0x8f;
+        if (p[1] < low || p[1] > high)
+                return 0;
+        for (size_t i = 2; i < n; i++) {
+                if ((p[i] & 0xc0) != 0x80)
                         return 0;
-                for (size_t k = 2; k < forms[i].length; k++) {
-                        if ((p[k] & 0xc0) != 0x80)
-                                return 0;
-                }
-                return forms[i].length;
         }
-        return 0;
+        return n;
 }
 
 static const unsigned char *append_one(struct buf *out, const unsigned char *p)
@@ -39,7 +44,7 @@ static const unsigned char *append_one(struct buf *out, const unsigned char *p)
                 buf_append_str(out, "\\u0000");
                 return p + 2;
         }
-        size_t n = sequence_length(p);
+        size_t n = json_text_character((const char *)p);
         if (!n) {
                 buf_append_str(out, "\\ufffd");
                 return p + 1;
@@ -61,4 +66,23 @@ bool json_text_string(struct buf *out, const char *s)
                         p = append_one(out, p);
         }
         return buf_append_char(out, '"');
+}
+
+void json_text_base64(struct buf *out, const char *p, size_t n)
+{
+        static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        const unsigned char *u = (const unsigned char *)p;
+        buf_append_char(out, '"');
+        for (size_t i = 0; i < n; i += 3) {
+                size_t left = n - i;
+                uint32_t bits = (uint32_t)u[i] << 16;
+                if (left > 1)
+                        bits |= (uint32_t)u[i + 1] << 8;
+                if (left > 2)
+                        bits |= u[i + 2];
+                char four[4] = {digits[bits >> 18 & 63], digits[bits >> 12 & 63],
+                                left > 1 ? digits[bits >> 6 & 63] : '=', left > 2 ? digits[bits & 63] : '='};
+                buf_append(out, four, 4);
+        }
+        buf_append_char(out, '"');
 }

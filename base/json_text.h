@@ -11,3 +11,7 @@
  * no UTF-8 as U+FFFD. RFC 8259, section 7; RFC 3629, section 4.
  */
 bool json_text_string(struct buf *out, const char *s);
+/* n bytes in base64 with padding (RFC 4648, section 4) between quotes. */
+void json_text_base64(struct buf *out, const char *p, size_t n);
+/* Bytes of the valid UTF-8 character at s, which ends at a NUL; 0 when it is none. */
+size_t json_text_character(const char *s);

@@ -57,6 +57,24 @@ static void string__any_bytes__parse_again(void **state)
         }
 }
 
+static void assert_base64(const char *s, const char *json)
+{
+        AUTO(buf) *b = buf_new(4096);
+        json_text_base64(b, s, strlen(s));
+        assert_string_equal(buf_data(b), json);
+}
+
+/* The vectors of RFC 4648, section 10. */
+static void base64__vectors_of_the_rfc__come_out(void **state)
+{
+        (void)state;
+        assert_base64("", "\"\"");
+        assert_base64("f", "\"Zg==\"");
+        assert_base64("fo", "\"Zm8=\"");
+        assert_base64("foo", "\"Zm9v\"");
+        assert_base64("foobar", "\"Zm9vYmFy\"");
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -64,6 +82,7 @@ int main(void)
                 cmocka_unit_test(string__nul_of_objects__is_u0000),
                 cmocka_unit_test(string__not_utf8__is_replaced),
                 cmocka_unit_test(string__any_bytes__parse_again),
+                cmocka_unit_test(base64__vectors_of_the_rfc__come_out),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
