@@ -22,6 +22,8 @@ PKGS := libmicrohttpd jansson libcurl openssl libevent libevent_openssl libevent
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread
 BASE_CFLAGS := -std=gnu11 -g -I. -D_GNU_SOURCE -DGATEHOUSE_VERSION='"$(VERSION)"' $(WARN) $(PKG_CFLAGS)
+# make V=1 shows the commands.
+Q := $(if $(V),,@)
 RELEASE_CFLAGS := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE -fno-omit-frame-pointer
 RELEASE_LDFLAGS := -pie -Wl,-z,relro,-z,now
 TEST_CFLAGS := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all -DGATEHOUSE_TEST
@@ -52,20 +54,26 @@ release: $(B)/gatehouse ## build/gatehouse (the default)
 all: release devkube test-binaries ## everything that is built from C
 devkube: $(B)/devkube ## build/devkube, the embedded Kubernetes API server
 
+# What names the version is built anew when it changes.
+$(shell mkdir -p $(B); echo '$(VERSION)' | cmp -s - $(B)/version || echo '$(VERSION)' >$(B)/version)
+VERSION_USERS := $(shell grep -l GATEHOUSE_VERSION $(LIB_SRC) $(CMD_SRC) /dev/null)
+$(foreach m,release test tsan,$(call objs,$(m),$(VERSION_USERS))): $(B)/version
+
 # ---- one set of rules per build mode ----
 define mode
 $(B)/$(1)/obj/%.o: %.c Makefile
 	@mkdir -p $$(@D)
-	$$(CC) $$(BASE_CFLAGS) $(2) -MMD -MP -c -o $$@ $$<
+	@echo "  CC $(1) $$<"
+	$$(Q)$$(CC) $$(BASE_CFLAGS) $(2) -MMD -MP -c -o $$@ $$<
 $(B)/$(1)/libgatehouse.a: $$(call objs,$(1),$$(LIB_SRC))
 	@rm -f $$@
-	ar rcs $$@ $$^
+	$$(Q)ar rcs $$@ $$^
 $(B)/$(1)/libcmd.a: $$(call objs,$(1),$$(CMD_LIB_SRC))
 	@rm -f $$@
-	ar rcs $$@ $$^
+	$$(Q)ar rcs $$@ $$^
 $(B)/$(1)/libdevkube.a: $$(call objs,$(1),$$(DEVKUBE_LIB_SRC) $$(BASE_SRC))
 	@rm -f $$@
-	ar rcs $$@ $$^
+	$$(Q)ar rcs $$@ $$^
 endef
 $(eval $(call mode,release,$(RELEASE_CFLAGS)))
 $(eval $(call mode,test,$(TEST_CFLAGS)))
@@ -76,29 +84,38 @@ $(eval $(call mode,tsan,$(TSAN_CFLAGS)))
 group = -Wl,--start-group $(1) -Wl,--end-group
 
 $(B)/gatehouse: $(B)/release/obj/cmd/main.o $(B)/release/libcmd.a $(B)/release/libgatehouse.a
-	$(CC) $(RELEASE_LDFLAGS) -o $@ $(call group,$^) $(LIBS)
+	@echo "  LD $@"
+	$(Q)$(CC) $(RELEASE_LDFLAGS) -o $@ $(call group,$^) $(LIBS)
 $(B)/devkube: $(B)/release/obj/e2e/devkube/main.o $(B)/release/libdevkube.a
-	$(CC) $(RELEASE_LDFLAGS) -o $@ $(call group,$^) $(LIBS)
+	@echo "  LD $@"
+	$(Q)$(CC) $(RELEASE_LDFLAGS) -o $@ $(call group,$^) $(LIBS)
 $(B)/test/gatehouse: $(B)/test/obj/cmd/main.o $(B)/test/libcmd.a $(B)/test/libgatehouse.a
-	$(CC) -fsanitize=address,undefined -o $@ $(call group,$^) $(LIBS)
+	@echo "  LD $@"
+	$(Q)$(CC) -fsanitize=address,undefined -o $@ $(call group,$^) $(LIBS)
 $(B)/test/devkube: $(B)/test/obj/e2e/devkube/main.o $(B)/test/libdevkube.a
-	$(CC) -fsanitize=address,undefined -o $@ $(call group,$^) $(LIBS)
+	@echo "  LD $@"
+	$(Q)$(CC) -fsanitize=address,undefined -o $@ $(call group,$^) $(LIBS)
 $(B)/test/e2e/devkube/%_test: $(B)/test/obj/e2e/devkube/%_test.o $(B)/test/libdevkube.a
 	@mkdir -p $(@D)
-	$(CC) -fsanitize=address,undefined -o $@ $(call group,$^) -lcmocka $(LIBS)
+	@echo "  LD $@"
+	$(Q)$(CC) -fsanitize=address,undefined -o $@ $(call group,$^) -lcmocka $(LIBS)
 $(B)/test/%_test: $(B)/test/obj/%_test.o $(B)/test/libcmd.a $(B)/test/libgatehouse.a
 	@mkdir -p $(@D)
-	$(CC) -fsanitize=address,undefined -o $@ $(call group,$^) -lcmocka $(LIBS)
+	@echo "  LD $@"
+	$(Q)$(CC) -fsanitize=address,undefined -o $@ $(call group,$^) -lcmocka $(LIBS)
 $(B)/tsan/%_test: $(B)/tsan/obj/%_test.o $(B)/tsan/libcmd.a $(B)/tsan/libgatehouse.a
 	@mkdir -p $(@D)
-	$(CC) -fsanitize=thread -o $@ $(call group,$^) -lcmocka $(LIBS)
+	@echo "  LD $@"
+	$(Q)$(CC) -fsanitize=thread -o $@ $(call group,$^) -lcmocka $(LIBS)
 # The fuzz targets with a plain main() that replays their corpus.
 $(B)/test/fuzz/%: $(B)/test/obj/fuzz/%.o $(B)/test/obj/fuzz/replay.o $(B)/test/libcmd.a $(B)/test/libgatehouse.a
 	@mkdir -p $(@D)
-	$(CC) -fsanitize=address,undefined -o $@ $(call group,$^) $(LIBS)
+	@echo "  LD $@"
+	$(Q)$(CC) -fsanitize=address,undefined -o $@ $(call group,$^) $(LIBS)
 $(B)/bench/%: $(B)/release/obj/bench/%.o $(B)/release/libcmd.a $(B)/release/libgatehouse.a
 	@mkdir -p $(@D)
-	$(CC) $(RELEASE_LDFLAGS) -o $@ $(call group,$^) $(LIBS)
+	@echo "  LD $@"
+	$(Q)$(CC) $(RELEASE_LDFLAGS) -o $@ $(call group,$^) $(LIBS)
 
 TEST_BINARIES := $(patsubst %.c,$(B)/test/%,$(TEST_SRC))
 TSAN_BINARIES := $(patsubst %.c,$(B)/tsan/%,$(TSAN_SRC))

@@ -61,7 +61,7 @@ static void prepare_stack(void)
 
 static void append(const char *s)
 {
-        size_t n = strnlen(s, CRASH_LINE_MAX);
+        size_t n = strlen(s);
         if (n > CRASH_LINE_MAX - line.len)
                 n = CRASH_LINE_MAX - line.len;
         memcpy(line.text + line.len, s, n);
