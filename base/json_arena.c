@@ -5,7 +5,6 @@
 #include <jansson.h>
 #include <pthread.h>
 #include <stdalign.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -19,6 +18,7 @@ struct region {
         char *base; /* NULL: not mapped yet */
         size_t used;
         bool active;
+        bool exhausted;
 };
 static _Thread_local struct region region;
 static pthread_key_t at_thread_end;
@@ -36,8 +36,10 @@ static void *arena_malloc(size_t size)
         if (!r->active)
                 return malloc(size);
         size_t need = (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
-        if (need < size || need > JSON_ARENA_MAX - r->used)
+        if (need < size || need > JSON_ARENA_MAX - r->used) {
+                r->exhausted = true;
                 return NULL;
+        }
         char *p = r->base + r->used;
         r->used += need;
         ASAN_UNPOISON_MEMORY_REGION(p, size);
@@ -83,6 +85,7 @@ void json_arena_begin(void)
         if (!region.base)
                 map(&region);
         region.active = true;
+        region.exhausted = false;
 }
 
 void json_arena_end(void)
@@ -98,4 +101,9 @@ void json_arena_end(void)
 size_t json_arena_used(void)
 {
         return region.used;
+}
+
+bool json_arena_exhausted(void)
+{
+        return region.exhausted;
 }

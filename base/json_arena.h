@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Address space of a thread's region: pages are taken when touched. */
@@ -18,5 +19,6 @@ enum { JSON_ARENA_MAX = 192 * 1024 * 1024 };
 void json_arena_begin(void);
 void json_arena_end(void);
 
-/* Bytes taken since json_arena_begin(). */
+/* Bytes taken since json_arena_begin(), and whether that was not enough. */
 size_t json_arena_used(void);
+bool json_arena_exhausted(void);

@@ -59,10 +59,12 @@ static void arena__used_up__fails_as_out_of_memory(void **state)
         json_arena_begin();
         json_error_t error;
         assert_null(json_loads(text, 0, &error));
+        assert_true(json_arena_exhausted());
         json_arena_end();
         json_arena_begin();
         json_t *small = json_loads(TEXT, 0, &error);
         assert_non_null(small);
+        assert_false(json_arena_exhausted());
         json_arena_end();
         mem_free(text);
 }
