@@ -15,11 +15,13 @@ def pytest_addoption(parser):
                      help="devkube: the embedded API server; real: kube-apiserver and etcd (make apiserver)")
 
 
+    parser.addoption("--kubectl", default="kubectl", help="the kubectl to test with")
     parser.addoption("--sanitized", action="store_true", help="the programs built with AddressSanitizer and UBSan")
 
 
 def pytest_configure(config):
     basics.sanitized = config.getoption("--sanitized")
+    clusters.Cluster.kubectl_binary = config.getoption("--kubectl")
 
 
 def pytest_report_header(config):
@@ -91,6 +93,6 @@ def server(pool):
 
 @pytest.fixture(scope="session")
 def kubectl(cluster):
-    if not shutil.which("kubectl"):
-        pytest.fail("kubectl is not on PATH: run `make deps`")
+    if not shutil.which(cluster.kubectl_binary):
+        pytest.fail(f"{cluster.kubectl_binary} is not there: run `make deps`")
     return cluster.kubectl

@@ -126,7 +126,7 @@ def test_get__columns__as_users_know_them(server, kube, kubectl, team):
 def test_get__watch__shows_the_status_turn(server, kube, kubectl, cluster, team):
     kubectl("apply", "-f", "-", stdin=site(team, service="later"))
     await_status(kube, team, "site", "invalid")
-    watch = subprocess.Popen(["kubectl", "get", "ir", "-n", team, "-w"], stdout=subprocess.PIPE, text=True,
+    watch = subprocess.Popen([cluster.kubectl_binary, "get", "ir", "-n", team, "-w"], stdout=subprocess.PIPE, text=True,
                              env={**os.environ, "KUBECONFIG": str(cluster.kubeconfig)})
     try:
         watch.stdout.readline()  # the header

@@ -42,6 +42,7 @@ class Cluster:
     """A running API server. `kubeconfig` is the administrator's, `server_kubeconfig` what gatehouse runs with."""
 
     name = None
+    kubectl_binary = "kubectl"
     kubeconfig = None
     server_kubeconfig = None
 
@@ -59,7 +60,7 @@ class Cluster:
 
     def kubectl(self, *args, check=True, stdin=None, env=None):
         """Run kubectl as a person would; returns (exit code, stdout, stderr)."""
-        done = subprocess.run(["kubectl", *map(str, args)], input=stdin, capture_output=True, text=True, timeout=60,
+        done = subprocess.run([self.kubectl_binary, *map(str, args)], input=stdin, capture_output=True, text=True, timeout=60,
                               env={**os.environ, "KUBECONFIG": str(self.kubeconfig), **(env or {})})
         assert not check or done.returncode == 0, f"kubectl {args}: {done.stdout}{done.stderr}"
         return done.returncode, done.stdout, done.stderr
