@@ -2,124 +2,28 @@
 #include "webhook/admission_review.h"
 
 #include "base/json_arena.h"
+#include "base/json_read.h"
 #include "webhook/json_text.h"
 
 #include <assert.h>
-#include <ctype.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- limits before the parser ---- */
-
-struct scan {
-        bool too_deep;
-        size_t long_integers; /* integers that do not fit into 64 bits */
-};
-
-static const char *skip_string(const char *p, const char *end)
-{
-        for (; p < end && *p != '"'; p++) {
-                if (*p == '\\' && p + 1 < end)
-                        p++;
-        }
-        return p < end ? p + 1 : end;
-}
-
-/* Past the number that begins at p; sets *is_long for an integer beyond 64 bits. */
-static const char *skip_number(const char *p, const char *end, bool *is_long)
-{
-        enum { DIGITS = 20 };
-        const char *start = p;
-        bool integer = true;
-        for (; p < end && (isdigit((unsigned char)*p) || strchr("+-.eE", *p)) && *p; p++)
-                integer = integer && *p != '.' && *p != 'e' && *p != 'E';
-        size_t n = (size_t)(p - start);
-        *is_long = integer && n > DIGITS;
-        if (integer && n <= DIGITS) {
-                char text[DIGITS + 1] = {0};
-                memcpy(text, start, n);
-                errno = 0;
-                (void)strtoll(text, NULL, 10);
-                *is_long = errno == ERANGE;
-        }
-        return p;
-}
-
-static struct scan scan(const char *body, size_t n)
-{
-        struct scan s = {0};
-        size_t depth = 0;
-        const char *end = body + n;
-        for (const char *p = body; p < end;) {
-                bool is_long = false;
-                if (*p == '"') {
-                        p = skip_string(p + 1, end);
-                } else if (*p == '-' || isdigit((unsigned char)*p)) {
-                        p = skip_number(p, end, &is_long);
-                        s.long_integers += is_long;
-                } else {
-                        if (*p == '{' || *p == '[')
-                                s.too_deep = s.too_deep || ++depth > REVIEW_DEPTH_MAX;
-                        else if ((*p == '}' || *p == ']') && depth > 0)
-                                depth--;
-                        p++;
-                }
-        }
-        return s;
-}
-
-/*
- * jansson refuses a whole document for one integer beyond 64 bits, which JSON allows: such integers get an exponent
- * of 0, become reals, and are then one field of a wrong type.
- */
-static struct buf *with_long_integers_as_reals(const char *body, size_t n, const struct scan *s)
-{
-        struct buf *out = buf_new(n + 2 * s->long_integers);
-        const char *end = body + n;
-        for (const char *p = body; p < end;) {
-                const char *start = p;
-                bool is_long = false;
-                if (*p == '"')
-                        p = skip_string(p + 1, end);
-                else if (*p == '-' || isdigit((unsigned char)*p))
-                        p = skip_number(p, end, &is_long);
-                else
-                        p++;
-                buf_append(out, start, (size_t)(p - start));
-                if (is_long)
-                        buf_append(out, "e0", 2);
-        }
-        return out;
-}
+/* ---- from JSON to the struct ---- */
 
 static json_t *parse(const char *body, size_t n, struct err *e)
 {
-        enum { FLAGS = JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL };
-        struct scan s = scan(body, n);
-        if (s.too_deep) {
-                err_set_code(e, 400, "the body is nested deeper than %d", REVIEW_DEPTH_MAX);
-                return NULL;
-        }
-        json_error_t error;
-        json_t *root;
-        if (s.long_integers) {
-                AUTO(buf) *rewritten = with_long_integers_as_reals(body, n, &s);
-                root = json_loadb(buf_data(rewritten), buf_len(rewritten), FLAGS, &error);
-        } else {
-                root = json_loadb(body, n, FLAGS, &error);
-        }
+        struct err inner = {0};
+        json_t *root = json_read(body, n, &inner);
         if (root)
                 return root;
         /* jansson says nothing of its own when its memory ends. */
         if (json_arena_exhausted())
                 err_set_code(e, 413, "the body needs more than %d MiB to read", JSON_ARENA_MAX / (1024 * 1024));
         else
-                err_set_code(e, 400, "the body is not JSON: %s at byte %d", error.text, error.position);
+                err_set_code(e, 400, "the body is %s", inner.text);
         return NULL;
 }
-
-/* ---- from JSON to the struct ---- */
 
 /* A string without NUL and of a sane length (an answer repeats some of them); "" when it is not one. */
 static const char *string_of(struct arena *a, const json_t *object, const char *key)

@@ -17,7 +17,6 @@
 
 enum {
         REVIEW_BODY_MAX = 8 * 1024 * 1024, /* etcd holds 1.5 MiB; old and new object, escaped, and headroom */
-        REVIEW_DEPTH_MAX = 128,            /* jansson allows 2,048, which is much stack */
         REVIEW_NAME_MAX = 1024,            /* bytes of uid, names and kinds; Kubernetes allows 253 */
         REVIEW_WARNING_MAX = 250,          /* the API server cuts at 256 */
         REVIEW_LINE_MAX = 1024,            /* bytes of one finding in a denial */

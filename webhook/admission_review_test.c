@@ -131,10 +131,10 @@ static void read__depth_128__is_accepted(void **state)
         (void)state;
         AUTO(buf) *body = buf_new(4096);
         buf_append_str(body, HEAD "\"operation\":\"CREATE\",\"object\":");
-        for (int i = 0; i < REVIEW_DEPTH_MAX - 2; i++)
+        for (int i = 0; i < JSON_READ_DEPTH_MAX - 2; i++)
                 buf_append_str(body, "{\"[\\\"\":");
         buf_append_str(body, "1");
-        for (int i = 0; i < REVIEW_DEPTH_MAX; i++)
+        for (int i = 0; i < JSON_READ_DEPTH_MAX; i++)
                 buf_append_str(body, "}");
         AUTO(arena) *a = arena_new(64);
         struct admission_review r;
