@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/json_arena.h"
+#include "base/json_read.h"
 #include "webhook/json_text.h"
 
 #include <setjmp.h>
