@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "controller/pipeline_internal.h"
+
+#include "base/time.h"
+
+#include <assert.h>
+#include <string.h>
+
+static const struct metric_def duration_def = {
+        .name = "gatehouse_dag_compile_duration_seconds",
+        .type = METRIC_HISTOGRAM,
+        .help = "Time to compile what one batch of changes made dirty.",
+};
+static const struct metric_def hosts_def = {
+        .name = "gatehouse_dag_hosts",
+        .type = METRIC_GAUGE,
+        .help = "Virtual hosts that are compiled.",
+};
+static const struct metric_def objects_def = {
+        .name = "gatehouse_dag_objects",
+        .type = METRIC_GAUGE,
+        .help = "Stored objects.",
+        .labels = {"kind"},
+};
+
+static void make_metrics(struct pipeline_metrics *m)
+{
+        m->compile_duration = metric_cell(metric_new(&duration_def), NULL, NULL, NULL);
+        m->hosts = metric_cell(metric_new(&hosts_def), NULL, NULL, NULL);
+        struct metric *objects = metric_new(&objects_def);
+        for (unsigned kind = 0; kind < KIND_COUNT; kind++)
+                m->objects[kind] = metric_cell(objects, kind_info((enum kind)kind)->name, NULL, NULL);
+}
+
+struct pipeline *pipeline_new(const struct pipeline_options *options)
+{
+        struct pipeline *p = mem_zalloc(sizeof(*p));
+        p->options = *options;
+        p->hooks = (struct store_hooks){pipeline_on_dirty, pipeline_on_change, p};
+        p->last_dirty = INT64_MIN / 2;
+        p->dirty_last = &p->dirty_first;
+        p->changed_last = &p->changed_first;
+        for (size_t i = 0; i < BATCH_MAX; i++)
+                p->reads[i] = reads_new();
+        make_metrics(&p->metrics);
+        pipeline_index_init(p);
+        return p;
+}
+
+static void free_event(struct event *e)
+{
+        object_free(e->object);
+        mem_free(e->namespace);
+        mem_free(e->name);
+}
+
+void pipeline_free(struct pipeline *p)
+{
+        if (!p)
+                return;
+        for (size_t i = p->event_next; i < p->event_count; i++)
+                free_event(&p->events[i]);
+        mem_free(p->events);
+        pipeline_index_done(p);
+        heap_done(&p->rechecks);
+        for (size_t i = 0; i < BATCH_MAX; i++)
+                reads_free(p->reads[i]);
+        mem_free(p->found);
+        mem_free(p);
+}
+
+void pipeline_add_reader(struct pipeline *p, const struct pipeline_reader *reader)
+{
+        assert(p->reader_count < PIPELINE_READERS_MAX);
+        p->readers[p->reader_count++] = *reader;
+}
+
+/* ---- the queue of changes ---- */
+
+static void wake(struct pipeline *p)
+{
+        if (!p->in_turn && p->options.wake)
+                p->options.wake(p->options.arg);
+}
+
+static void push_event(struct pipeline *p, const struct event *e)
+{
+        bool was_empty = p->event_count == 0;
+        if (p->event_count == p->event_room) {
+                p->event_room = p->event_room ? p->event_room * 2 : 64;
+                p->events = mem_resize(p->events, p->event_room, sizeof(*p->events));
+        }
+        p->events[p->event_count++] = *e;
+        if (was_empty)
+                wake(p);
+}
+
+void pipeline_put(struct pipeline *p, struct object *o, unsigned source)
+{
+        push_event(p, &(struct event){
+                              .type = EVENT_PUT, .object = o, .kind = (uint8_t)o->kind, .source = (uint16_t)source});
+}
+
+void pipeline_remove(struct pipeline *p, enum kind kind, const char *namespace, const char *name, unsigned source)
+{
+        push_event(p, &(struct event){
+                              .type = EVENT_REMOVE,
+                              .kind = (uint8_t)kind,
+                              .source = (uint16_t)source,
+                              .namespace = mem_strdup(namespace),
+                              .name = mem_strdup(name),
+                      });
+}
+
+void pipeline_sweep_begin(struct pipeline *p, enum kind kind, unsigned source)
+{
+        push_event(p, &(struct event){.type = EVENT_SWEEP_BEGIN, .kind = (uint8_t)kind, .source = (uint16_t)source});
+}
+
+void pipeline_sweep_end(struct pipeline *p, enum kind kind, unsigned source)
+{
+        push_event(p, &(struct event){.type = EVENT_SWEEP_END, .kind = (uint8_t)kind, .source = (uint16_t)source});
+}
+
+static void apply_event(struct pipeline *p, struct event *e)
+{
+        struct store *s = p->options.store;
+        enum kind kind = (enum kind)e->kind;
+        switch ((enum event_type)e->type) {
+        case EVENT_PUT:
+                store_put(s, mem_take(&e->object), e->source, &p->hooks);
+                return;
+        case EVENT_REMOVE:
+                store_remove(s, kind, e->namespace, e->name, e->source, &p->hooks);
+                return;
+        case EVENT_SWEEP_BEGIN:
+                store_sweep_begin(s, kind, e->source);
+                return;
+        case EVENT_SWEEP_END:
+                store_sweep_end(s, kind, e->source, &p->hooks);
+                return;
+        }
+        __builtin_unreachable();
+}
+
+/* Applies events in one hold of the lock. */
+static void apply_some(struct pipeline *p)
+{
+        pthread_rwlock_wrlock(p->options.lock);
+        int64_t until = p->options.monotonic() + HOLD_MAX;
+        for (size_t n = 1; p->event_next < p->event_count; n++) {
+                struct event *e = &p->events[p->event_next++];
+                apply_event(p, e);
+                free_event(e);
+                if (n % EVENTS_BETWEEN_LOOKS == 0 && p->options.monotonic() >= until)
+                        break;
+        }
+        pthread_rwlock_unlock(p->options.lock);
+}
+
+static void tell_store_changed(struct pipeline *p)
+{
+        for (size_t i = 0; i < p->reader_count; i++) {
+                if (p->readers[i].store_changed)
+                        p->readers[i].store_changed(p->readers[i].arg);
+        }
+}
+
+static void apply_events(struct pipeline *p, int64_t deadline)
+{
+        if (!p->event_count)
+                return;
+        uint64_t before = store_generation(p->options.store);
+        do {
+                apply_some(p);
+        } while (p->event_next < p->event_count && p->options.monotonic() < deadline);
+        if (p->event_next == p->event_count)
+                p->event_next = p->event_count = 0;
+        if (store_generation(p->options.store) == before)
+                return;
+        for (unsigned kind = 0; kind < KIND_COUNT; kind++)
+                metric_set(p->metrics.objects[kind], (int64_t)store_count(p->options.store, (enum kind)kind));
+        tell_store_changed(p);
+}
+
+/* ---- when to compile ---- */
+
+void pipeline_mark_dirty(struct pipeline *p, struct node *node)
+{
+        if (node->dirty)
+                return;
+        node->dirty = true;
+        node->next_dirty = NULL;
+        int64_t now = p->options.monotonic();
+        if (!p->dirty_first) {
+                /* Quiet until now: nothing to wait for. */
+                bool quiet = now - p->last_dirty >= COALESCE_QUIET;
+                p->first_dirty = quiet ? now - COALESCE_MAX : now;
+        }
+        p->last_dirty = now;
+        *p->dirty_last = node;
+        p->dirty_last = &node->next_dirty;
+}
+
+static int64_t compile_due(const struct pipeline *p)
+{
+        int64_t quiet = p->last_dirty + COALESCE_QUIET;
+        int64_t latest = p->first_dirty + COALESCE_MAX;
+        return p->built && quiet < latest ? quiet : p->built ? latest : 0;
+}
+
+/* A recheck is due by the wall clock, which may be set: look at least once a minute. */
+static int64_t recheck_due(const struct pipeline *p)
+{
+        const struct heap_node *first = heap_first(&p->rechecks);
+        if (!first)
+                return INT64_MAX;
+        int64_t left = first->key - p->options.wall(); /* microseconds */
+        int64_t minute = DURATION_MINUTE / DURATION_MICROSECOND;
+        left = left < 0 ? 0 : left > minute ? minute : left;
+        return p->options.monotonic() + left * DURATION_MICROSECOND;
+}
+
+int64_t pipeline_due(const struct pipeline *p)
+{
+        if (p->event_next < p->event_count)
+                return 0;
+        if (!p->started)
+                return INT64_MAX;
+        int64_t due = recheck_due(p);
+        if (p->dirty_first && compile_due(p) < due)
+                due = compile_due(p);
+        return p->changed_first || p->unsettled ? 0 : due;
+}
+
+static void mark_rechecks(struct pipeline *p)
+{
+        int64_t now = p->options.wall();
+        for (struct heap_node *n; (n = heap_first(&p->rechecks)) && n->key <= now;) {
+                struct host_entry *entry =
+                        (struct host_entry *)(void *)((char *)n - offsetof(struct host_entry, recheck));
+                heap_remove(&p->rechecks, n);
+                pipeline_mark_dirty(p, &entry->node);
+        }
+}
+
+/* ---- a turn ---- */
+
+static void tell_object_changed(struct pipeline *p, const struct object *o)
+{
+        for (size_t i = 0; i < p->reader_count; i++) {
+                if (p->readers[i].object_changed)
+                        p->readers[i].object_changed(o, p->readers[i].arg);
+        }
+}
+
+static void tell_changed(struct pipeline *p)
+{
+        while (p->changed_first) {
+                struct object_entry *entry = p->changed_first;
+                p->changed_first = entry->next_changed;
+                if (!p->changed_first)
+                        p->changed_last = &p->changed_first;
+                entry->node.changed = false;
+                if (entry->object)
+                        tell_object_changed(p, entry->object);
+                pipeline_release(&entry->node);
+        }
+}
+
+static void tell_settled(struct pipeline *p)
+{
+        p->unsettled = false;
+        for (size_t i = 0; i < p->reader_count; i++) {
+                if (p->readers[i].settled)
+                        p->readers[i].settled(p->readers[i].arg);
+        }
+}
+
+void pipeline_turn(struct pipeline *p)
+{
+        p->in_turn = true;
+        int64_t deadline = p->options.monotonic() + TURN_MAX;
+        apply_events(p, deadline);
+        if (p->started) {
+                mark_rechecks(p);
+                if (p->dirty_first && (p->unsettled || p->options.monotonic() >= compile_due(p))) {
+                        p->unsettled = true;
+                        if (!pipeline_compile(p, deadline)) {
+                                p->in_turn = false;
+                                return;
+                        }
+                }
+                if (!p->dirty_first && (p->unsettled || p->changed_first)) {
+                        p->built = true;
+                        tell_changed(p);
+                        tell_settled(p);
+                }
+        }
+        p->in_turn = false;
+}
+
+static void start_compiling(struct pipeline *p)
+{
+        pipeline_index_all(p);
+        p->unsettled = true;
+        wake(p);
+}
+
+void pipeline_start(struct pipeline *p)
+{
+        if (p->started)
+                return;
+        p->started = true;
+        start_compiling(p);
+}
+
+void pipeline_recompile(struct pipeline *p)
+{
+        if (p->started)
+                start_compiling(p);
+}
+
+bool pipeline_is_built(const struct pipeline *p)
+{
+        return p->built;
+}
+
+int64_t pipeline_compiled_at(const struct pipeline *p)
+{
+        return p->compiled_at;
+}
