@@ -309,11 +309,17 @@ void store_sweep_begin(struct store *s, enum kind kind, unsigned source)
 
 void store_sweep_end(struct store *s, enum kind kind, unsigned source, const struct store_hooks *hooks)
 {
-        struct node *node, *next;
-        HASH_ITER (hh, s->tables[kind], node, next) {
-                if (node->object && node->source == source && node->epoch != s->epochs[kind][source])
-                        remove_node(s, node, hooks);
+        struct node **gone = NULL;
+        uint32_t n = 0;
+        for (struct node *node = s->tables[kind]; node; node = node->hh.next) {
+                if (node->object && node->source == source && node->epoch != s->epochs[kind][source]) {
+                        gone = push(gone, &n, sizeof(struct node *));
+                        gone[n - 1] = node;
+                }
         }
+        for (uint32_t i = 0; i < n; i++)
+                remove_node(s, gone[i], hooks);
+        mem_free(gone);
 }
 
 /* ---- readers ---- */
