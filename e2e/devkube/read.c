@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* get and list, in pages, as JSON or as a Table. */
+#include "e2e/devkube/call.h"
+#include "e2e/devkube/selector.h"
+#include "e2e/devkube/table.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LIST_MAX = 2000000000 };
+
+bool read_get(struct call *c)
+{
+        AUTO_OBJECT *o = store_get(c->resource, c->ns, c->name);
+        if (!o)
+                return fail_not_found(&c->failure, c->resource, c->name);
+        if (table_wanted(c->request)) {
+                json_auto_t *value = object_json(c->version, o);
+                call_answer_object(c, 200, value);
+                return true;
+        }
+        c->answer->body = buf_new(LIST_MAX);
+        object_write(c->answer->body, c->version, o, 0);
+        buf_append_char(c->answer->body, '\n');
+        return true;
+}
+
+/* One page of a listing. */
+struct page {
+        struct listing *listing;
+        uint64_t kept; /* 0: not kept for further pages */
+        size_t from, to;
+        char next[64];    /* the continue token, "" on the last page */
+        size_t remaining; /* behind this page */
+        bool selective;   /* a selector was given: what remains is not told */
+};
+
+/* The token is opaque to clients: listing and index. */
+static bool resume(struct call *c, const char *token, struct page *p)
+{
+        int end = 0;
+        if (sscanf(token, "%" SCNu64 ".%zu%n", &p->kept, &p->from, &end) != 2 || token[end])
+                return fail_bad_request(&c->failure, "continue key is not valid: illegal base64 data");
+        p->listing = listing_borrow(p->kept);
+        if (!p->listing || p->from > p->listing->count) {
+                listing_free(p->listing);
+                p->listing = NULL;
+                return fail_expired(&c->failure,
+                                    "The provided continue parameter is too old to display a consistent "
+                                    "list result. You can start a new list without the continue parameter, "
+                                    "or use the continue token in this response to retrieve the remainder "
+                                    "of the results. Continuing with the provided token results in an "
+                                    "inconsistent list - objects that were created, modified, or deleted "
+                                    "between the time the first chunk was returned and now may show up in "
+                                    "the list.");
+        }
+        return true;
+}
+
+static bool open_page(struct call *c, struct page *p)
+{
+        const char *token = request_query(c->request, "continue"), *limit = request_query(c->request, "limit");
+        struct query q;
+        AUTO(selector) *labels = NULL;
+        AUTO(selector) *fields = NULL;
+        if (!call_query(c, &q, &labels, &fields))
+                return false;
+        if (token && *token) {
+                if (!resume(c, token, p))
+                        return false;
+        } else {
+                p->listing = listing_new(c->resource, &q);
+        }
+        size_t max = limit ? strtoul(limit, NULL, 10) : 0;
+        p->selective = labels || fields;
+        p->to = max && p->listing->count - p->from > max ? p->from + max : p->listing->count;
+        p->remaining = p->listing->count - p->to;
+        return true;
+}
+
+/* Before the answer is written: the token must be known. */
+static void keep_rest(struct page *p)
+{
+        if (!p->remaining)
+                return;
+        if (!p->kept) {
+                struct listing *copy = mem_zalloc(sizeof(*copy));
+                copy->objects = mem_calloc(p->listing->count, sizeof(struct object *));
+                copy->count = p->listing->count;
+                copy->rv = p->listing->rv;
+                for (size_t i = 0; i < copy->count; i++)
+                        copy->objects[i] = object_ref(p->listing->objects[i]);
+                p->kept = listing_keep(copy);
+                snprintf(p->next, sizeof(p->next), "%" PRIu64 ".%zu", p->kept, p->to);
+                p->kept = 0;
+                return;
+        }
+        snprintf(p->next, sizeof(p->next), "%" PRIu64 ".%zu", p->kept, p->to);
+}
+
+static void close_page(struct page *p)
+{
+        if (p->kept)
+                listing_return(p->kept, p->listing, !p->remaining);
+        else
+                listing_free(p->listing);
+}
+
+static void write_metadata(struct buf *out, const struct page *p)
+{
+        buf_printf(out, "\"metadata\":{\"resourceVersion\":\"%" PRIu64 "\"", p->listing->rv);
+        if (p->remaining)
+                buf_printf(out, ",\"continue\":\"%s\"", p->next);
+        if (p->remaining && !p->selective)
+                buf_printf(out, ",\"remainingItemCount\":%zu", p->remaining);
+        buf_append_char(out, '}');
+}
+
+/* Items of built-in kinds come without apiVersion and kind, as kube-apiserver's do. */
+static void write_list(const struct call *c, const struct page *p)
+{
+        struct buf *out = c->answer->body = buf_new(LIST_MAX);
+        buf_printf(out, "{\"kind\":\"%s\",\"apiVersion\":\"%s\",", c->resource->list_kind, c->version->api_version);
+        write_metadata(out, p);
+        buf_append_str(out, ",\"items\":[");
+        for (size_t i = p->from; i < p->to; i++) {
+                if (i > p->from)
+                        buf_append_char(out, ',');
+                object_write(out, c->resource->custom ? c->version : NULL, p->listing->objects[i], 0);
+        }
+        buf_append_str(out, "]}\n");
+}
+
+static void write_table(struct call *c, const struct page *p)
+{
+        json_auto_t *table = table_new(c->resource, c->version, true);
+        json_t *meta = js_object(table, "metadata");
+        json_object_set_new(meta, "resourceVersion", json_sprintf("%" PRIu64, p->listing->rv));
+        if (p->remaining) {
+                js_set_str(meta, "continue", p->next);
+                json_object_set_new(meta, "remainingItemCount", json_integer((json_int_t)p->remaining));
+        }
+        for (size_t i = p->from; i < p->to; i++) {
+                json_auto_t *value = object_json(c->version, p->listing->objects[i]);
+                table_add(table, c->resource, c->version, value);
+        }
+        call_answer(c, 200, table);
+}
+
+bool read_list(struct call *c)
+{
+        struct page p = {0};
+        if (!open_page(c, &p))
+                return false;
+        keep_rest(&p);
+        if (table_wanted(c->request))
+                write_table(c, &p);
+        else
+                write_list(c, &p);
+        close_page(&p);
+        return true;
+}

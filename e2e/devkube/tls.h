@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tls - a CA and a server certificate for 127.0.0.1 and localhost, made anew at each start (ECDSA P-256, a year). */
+#pragma once
+
+#include "base/err.h"
+
+/* PEM texts for mem_free(). */
+struct tls_pair {
+        char *ca, *cert, *key;
+};
+
+bool tls_issue(struct tls_pair *pair, struct err *e);
