@@ -172,6 +172,14 @@ size_t arena_size(const struct arena *a)
         return total;
 }
 
+size_t arena_used(const struct arena *a)
+{
+        size_t total = 0;
+        for (const struct block *b = a->blocks; b; b = b->next)
+                total += b->used + b->size - b->end;
+        return total - round_up(sizeof(struct arena));
+}
+
 void *arena_push_bytes(struct arena *a, void **items, size_t *count, size_t size)
 {
         size_t n = *count;

@@ -36,6 +36,8 @@ char *arena_vprintf(struct arena *a, const char *format, va_list ap)
 
 /* Bytes taken from the heap, the arena's own included. */
 size_t arena_size(const struct arena *a);
+/* Bytes handed out: an arena_new() of that size takes the same things in one block. */
+size_t arena_used(const struct arena *a);
 
 /*
  * Appends one element to an array in the arena that holds *count elements: grows by doubling when *count is a power

@@ -3,7 +3,8 @@
  * object - the Kubernetes objects that gatehouse reads, typed, with only what is used.
  *
  * Decoding is lenient: a field of the wrong type is left unset and noted as a problem of that object, which becomes a
- * finding; the rest is still judged. An object never changes after decoding. All its strings live in its arena.
+ * finding; the rest is still judged. What protects (virtualhost, tls, minimumProtocolVersion, validation, annotations)
+ * is then present but empty instead: it fails closed. An object never changes after decoding. All its strings live in its arena.
  * A NUL inside a JSON string is kept as the two bytes C0 80 (which UTF-8 forbids), so that C strings hold it and every
  * syntax check refuses it. Field names and meanings: spec/api.md; Kubernetes API reference for the rest.
  */
@@ -217,7 +218,7 @@ enum address_type { ADDRESS_IPV4, ADDRESS_IPV6, ADDRESS_FQDN };
 struct endpoint {
         const char *const *addresses;
         size_t address_count;
-        bool ready, serving, terminating; /* absent conditions as the API says: ready and serving true */
+        bool ready, serving, terminating; /* absent conditions as the API says: ready true, serving as ready */
         const char *zone;                 /* NULL: not given */
 };
 

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Secret (Kubernetes API reference, core v1): what its certificates say of themselves. The bytes themselves are
+ * decoded for the inspector, wiped and forgotten.
+ */
+#include "kube/decode.h"
+
+#include <string.h>
+
+/* More than any certificate chain; Kubernetes allows 1 MiB in a Secret. */
+enum { VALUE_MAX = 512 * 1024 };
+
+struct value {
+        char *bytes; /* NULL: not there, or problem says why not */
+        size_t size;
+        bool present;
+        const char *problem;
+};
+
+static void value_done(struct value *v)
+{
+        if (v->bytes)
+                mem_wipe(v->bytes, v->size);
+        mem_free(v->bytes);
+}
+#define AUTO_VALUE __attribute__((cleanup(value_done))) struct value
+
+/* 0-63 for a digit of RFC 4648, section 4; -1 for anything else. */
+static int digit(char c)
+{
+        if (c >= 'A' && c <= 'Z')
+                return c - 'A';
+        if (c >= 'a' && c <= 'z')
+                return c - 'a' + 26;
+        if (c >= '0' && c <= '9')
+                return c - '0' + 52;
+        return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+/* Decodes n characters into out, which has room for n / 4 * 3 bytes; false when they are not base64. */
+static bool base64(const char *text, size_t n, char *out, size_t *size)
+{
+        if (n % 4 != 0)
+                return false;
+        size_t padding = n && text[n - 1] == '=' ? (text[n - 2] == '=' ? 2 : 1) : 0;
+        size_t at = 0;
+        uint32_t bits = 0;
+        for (size_t i = 0; i < n; i++) {
+                int six = i < n - padding ? digit(text[i]) : 0;
+                if (six < 0)
+                        return false;
+                bits = bits << 6 | (uint32_t)six;
+                if (i % 4 != 3)
+                        continue;
+                out[at++] = (char)(unsigned char)(bits >> 16);
+                out[at++] = (char)(unsigned char)(bits >> 8);
+                out[at++] = (char)(unsigned char)bits;
+        }
+        *size = at - padding;
+        return true;
+}
+
+/* A manifest's stringData counts before data, as the API server merges them. */
+static void value_read(struct decode *d, const json_t *json, const char *key, struct value *v)
+{
+        struct place top = {.key = "stringData"};
+        struct place at = {.parent = &top, .key = key};
+        const json_t *text = decode_member(decode_member(json, "stringData"), key);
+        bool plain = text != NULL;
+        if (!plain) {
+                top.key = "data";
+                text = decode_member(decode_member(json, "data"), key);
+        }
+        v->present = text != NULL;
+        if (!text)
+                return;
+        if (!json_is_string(text)) {
+                decode_problem(d, &at, PROBLEM_INVALID, "must be a string");
+                v->problem = arena_printf(d->arena, "%s is no string", key);
+                return;
+        }
+        size_t n = json_string_length(text);
+        if ((plain ? n : n / 4 * 3) > VALUE_MAX) {
+                v->problem = arena_printf(d->arena, "%s is larger than %d KiB", key, VALUE_MAX / 1024);
+                return;
+        }
+        v->bytes = mem_resize(NULL, n + 1, 1);
+        v->size = n;
+        if (plain)
+                memcpy(v->bytes, json_string_value(text), n);
+        else if (!base64(json_string_value(text), n, v->bytes, &v->size))
+                v->problem = arena_printf(d->arena, "%s is not base64", key);
+        v->bytes[v->size] = '\0';
+}
+
+static const char *keep(struct decode *d, const char *text)
+{
+        return arena_strdup(d->arena, text);
+}
+
+static const struct pair_facts *facts_copy(struct decode *d, const struct pair_facts *facts)
+{
+        struct pair_facts *copy = arena_memdup(d->arena, facts, sizeof(*facts));
+        const char **names = facts->name_count ? arena_calloc(d->arena, facts->name_count, sizeof(*names)) : NULL;
+        for (size_t i = 0; i < facts->name_count; i++)
+                names[i] = keep(d, facts->names[i]);
+        copy->names = names;
+        copy->problem = keep(d, facts->problem);
+        return copy;
+}
+
+static const char *missing(struct decode *d, const struct value *v, const char *key)
+{
+        return v->problem ? v->problem : v->present ? NULL : arena_printf(d->arena, "%s is missing", key);
+}
+
+static const struct pair_facts *inspect_pair(struct decode *d, const json_t *json)
+{
+        AUTO_VALUE crt = {0};
+        AUTO_VALUE key = {0};
+        value_read(d, json, "tls.crt", &crt);
+        value_read(d, json, "tls.key", &key);
+        struct pair_facts *facts = arena_alloc(d->arena, sizeof(*facts));
+        facts->problem = missing(d, &crt, "tls.crt");
+        if (!facts->problem)
+                facts->problem = missing(d, &key, "tls.key");
+        facts->ok = !facts->problem;
+        if (facts->ok && d->options->inspector)
+                d->options->inspector->pair(d->arena, crt.bytes, crt.size, key.bytes, key.size, facts);
+        return facts;
+}
+
+static void inspect_ca(struct decode *d, const json_t *json, struct secret *secret)
+{
+        AUTO_VALUE ca = {0};
+        value_read(d, json, "ca.crt", &ca);
+        secret->has_ca = ca.present;
+        secret->ca_problem = ca.problem;
+        if (ca.present && !ca.problem && d->options->inspector)
+                secret->ca_problem = d->options->inspector->ca(d->arena, ca.bytes, ca.size);
+}
+
+/* Data that is not where it should be, once for the whole object. */
+static bool data_is_object(struct decode *d, const json_t *json, const char *key)
+{
+        struct place at = {.key = key};
+        const json_t *data = decode_member(json, key);
+        if (data && !json_is_object(data))
+                decode_problem(d, &at, PROBLEM_INVALID, "must be an object");
+        return data && json_is_object(data);
+}
+
+void decode_secret(struct decode *d, const json_t *json, struct object *o)
+{
+        struct secret *secret = arena_alloc(d->arena, sizeof(*secret));
+        struct place at = {.key = "type"};
+        secret->type = "Opaque";
+        if (decode_member(json, "type"))
+                decode_string(d, &at, decode_member(json, "type"), &secret->type);
+        data_is_object(d, json, "data");
+        data_is_object(d, json, "stringData");
+        if (d->draft) { /* inspecting costs more than all the rest: once is enough */
+                const struct secret *draft = d->draft->secret;
+                secret->has_ca = draft->has_ca;
+                secret->ca_problem = keep(d, draft->ca_problem);
+                secret->pair = draft->pair ? facts_copy(d, draft->pair) : NULL;
+        } else {
+                inspect_ca(d, json, secret);
+                if (str_equal(secret->type, "kubernetes.io/tls"))
+                        secret->pair = inspect_pair(d, json);
+        }
+        o->secret = secret;
+}
