@@ -4,9 +4,9 @@
  *
  * Decoding is lenient: a field of the wrong type is left unset and noted as a problem of that object, which becomes a
  * finding; the rest is still judged. What protects (virtualhost, tls, minimumProtocolVersion, validation, annotations)
- * is then present but empty instead: it fails closed. An object never changes after decoding. All its strings live in its arena.
- * A NUL inside a JSON string is kept as the two bytes C0 80 (which UTF-8 forbids), so that C strings hold it and every
- * syntax check refuses it. Field names and meanings: spec/api.md; Kubernetes API reference for the rest.
+ * is then present but empty instead: it fails closed. An object never changes after decoding. All its strings live in
+ * its arena. A NUL inside a JSON string is kept as the two bytes C0 80 (which UTF-8 forbids), so that C strings hold it
+ * and every syntax check refuses it. Field names and meanings: spec/api.md; Kubernetes API reference for the rest.
  */
 #pragma once
 

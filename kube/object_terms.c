@@ -33,8 +33,10 @@ static void tell_ingressroute(const struct ingressroute *ir, term_fn *each, void
 
 static void tell_ingress(const struct ingress *in, term_fn *each, void *arg)
 {
-        for (size_t i = 0; i < in->rule_count; i++)
-                each(TERM_FQDN, in->rules[i].host, arg);
+        for (size_t i = 0; i < in->rule_count; i++) {
+                if (*in->rules[i].host)
+                        each(TERM_FQDN, in->rules[i].host, arg);
+        }
         if (in->default_backend)
                 each(TERM_FQDN, "*", arg);
 }

@@ -16,6 +16,7 @@
 struct store;
 
 struct store *store_new(void) __attribute__((returns_nonnull));
+/* Every reader must have been set to NULL before. */
 void store_free(struct store *s);
 AUTO_DEFINE(store)
 
