@@ -121,7 +121,6 @@ void rotation_clear(struct rotation *r)
                 for (int f = 0; f < ROTATION_FIELDS; f++)
                         rotation_set(&objects[i], (enum rotation_field)f, NULL, 0);
                 objects[i].stored = false;
-                objects[i].done[0] = '\0';
         }
 }
 

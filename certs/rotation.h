@@ -59,7 +59,7 @@ AUTO_DEFINE(rotation)
 struct rotation_object *rotation_objects(struct rotation *r, size_t *count);
 /* Copies n bytes into a field; p NULL makes it absent. For whoever reads the objects from where they are stored. */
 void rotation_set(struct rotation_object *o, enum rotation_field field, const char *p, size_t n);
-/* Forgets all content, to be read again. */
+/* Forgets all content, to be read again; what was done stays said. */
 void rotation_clear(struct rotation *r);
 
 /* Writes an object back; false with an error when it could not, e.g. because another writer was faster. */

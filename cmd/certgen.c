@@ -2,16 +2,19 @@
 /* certgen - issues and rotates the certificates in files, in Secrets, or prints them (operations.md, "Certificates").
  */
 #include "base/time.h"
+#include "certs/apply.h"
 #include "certs/folder.h"
 #include "certs/rotation.h"
 #include "cmd/commands.h"
+#include "cmd/connect.h"
 
 #include <openssl/evp.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { OUTPUT_MAX = 1024 * 1024, SERVICE_NAMES = 4 };
+enum { OUTPUT_MAX = 1024 * 1024, CONFLICTS_MAX = 20 };
 
 static const char authority_name[] = "gatehouse-ca";
 static const char envoy_name[] = "envoy"; /* the default of --xds-client-names */
@@ -66,7 +69,12 @@ static struct rotation *rotation_for(struct arena *a, const struct options *o)
         server_names(a, o, o->certgen.webhook_service, NULL, &leaves[0]);
         /* "gatehouse" is what Envoy's bootstrap verifies, wherever it reaches the server. */
         server_names(a, o, o->certgen.xds_service, "gatehouse", &leaves[1]);
-        return rotation_new(authority_name, leaves, COUNT_OF(leaves), NULL, 0);
+        const char *configuration = o->certgen.webhook_configuration;
+        const struct rotation_hook hooks[] = {
+                {"validatingwebhookconfigurations", configuration},
+                {"mutatingwebhookconfigurations", configuration},
+        };
+        return rotation_new(authority_name, leaves, COUNT_OF(leaves), hooks, o->certgen.kube ? COUNT_OF(hooks) : 0);
 }
 
 static struct plan_wishes wishes_of(const struct certgen_options *c)
@@ -152,6 +160,42 @@ static int print_yaml(struct rotation *r, const struct options *o)
         return !print(out);
 }
 
+/* ---- --kube ---- */
+
+static const char *environment(const char *name)
+{
+        return getenv(name);
+}
+
+/* Another Job at the same objects makes a write fail: then all is read again, and the plan goes on from there. */
+static bool run_in_cluster(struct apply *a, struct rotation *r, const struct certgen_options *c, int64_t *when,
+                           struct err *e)
+{
+        struct plan_wishes wishes = wishes_of(c);
+        for (int i = 0; i < CONFLICTS_MAX; i++) {
+                *e = (struct err){0};
+                if (!apply_read(a, r, e))
+                        return false;
+                if (rotation_run(r, &wishes, time_now_micros(), c->dry_run ? NULL : apply_write, a, when, e))
+                        return true;
+                if (e->code != APPLY_CONFLICT)
+                        return false;
+                apply_pause(a, 100 * DURATION_MILLISECOND + time_monotonic() % (400 * DURATION_MILLISECOND));
+        }
+        return err_wrap(e, "another writer was faster %d times", CONFLICTS_MAX);
+}
+
+static int keep_in_cluster(struct rotation *r, const struct options *o)
+{
+        struct err e = {0};
+        int64_t when = INT64_MAX;
+        struct kubeconfig *config = connect_config(&o->kube, environment, &e);
+        AUTO(apply) *a = config ? apply_new(config, o->kube.namespace, &e) : NULL;
+        if (!a || !run_in_cluster(a, r, &o->certgen, &when, &e))
+                return fail(&e);
+        return !report(r, o->certgen.dry_run, when);
+}
+
 int certgen_run(const struct options *o)
 {
         AUTO(arena) *a = arena_new(4096);
@@ -160,7 +204,5 @@ int certgen_run(const struct options *o)
                 return keep_in_folder(r, o);
         if (o->certgen.yaml)
                 return print_yaml(r, o);
-        struct err e;
-        err_set(&e, "--kube is not there yet");
-        return fail(&e);
+        return keep_in_cluster(r, o);
 }

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""gatehouse certgen --kube: rotation, several Jobs at once, and what it says when it cannot go on."""
+
+import base64
+import subprocess
+
+import pytest
+
+from harness.basics import binary
+from harness.cluster import NAMESPACE, RealKube, manifest
+
+LEAVES = ("gatehouse-webhook-tls", "gatehouse-xds-tls", "envoy-xds-tls")
+SECRETS = ("gatehouse-ca", *LEAVES)
+CONFIGURATIONS = ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration")
+
+
+class Certgen:
+    def __init__(self, kubeconfig):
+        self.argv = [binary("gatehouse"), "certgen", "--kube", "--kubeconfig", kubeconfig, "--namespace", NAMESPACE]
+
+    def start(self, *flags):
+        return subprocess.Popen([*self.argv, *flags], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def run(self, *flags):
+        process = self.start(*flags)
+        output = process.communicate(timeout=60)[0]
+        assert process.returncode == 0, output
+        return output
+
+
+@pytest.fixture
+def certgen(cluster, kube, pool, tmp_path):
+    """certgen with its own rights, webhook configurations that match nothing, and no Secrets before and after."""
+    kubeconfig = cluster.kubeconfig
+    if isinstance(cluster, RealKube):
+        kubeconfig = tmp_path / "certgen-kubeconfig"
+        cluster.write_server_kubeconfig(kubeconfig, "gatehouse-certgen")
+    for configuration in manifest("base/webhooks.yaml"):
+        for webhook in configuration["webhooks"]:
+            webhook["objectSelector"] = {"matchLabels": {"nothing": "matches"}}
+        kube.apply(configuration)
+    yield Certgen(kubeconfig)
+    for name in SECRETS:
+        kube.delete("Secret", NAMESPACE, name)
+    for kind in CONFIGURATIONS:
+        kube.delete(kind, None, "gatehouse")
+    if pool.server:
+        pool.server.install_webhooks(kube)
+
+
+def data(kube, name):
+    return {key: base64.b64decode(value) for key, value in kube.get("Secret", NAMESPACE, name)["data"].items()}
+
+
+def bundles(kube):
+    """The CA bundles that everybody has been given; one when all is settled."""
+    found = {data(kube, name)["ca.crt"] for name in SECRETS}
+    for kind in CONFIGURATIONS:
+        for webhook in kube.get(kind, None, "gatehouse")["webhooks"]:
+            found.add(base64.b64decode(webhook["clientConfig"].get("caBundle", "")))
+    return found
+
+
+def expect_consistent(kube, tmp_path):
+    """Every leaf matches its key and is signed by the one bundle that all have."""
+    (bundle,) = bundles(kube)
+    (tmp_path / "ca").write_bytes(bundle)
+    for name in LEAVES:
+        stored = data(kube, name)
+        (tmp_path / "crt").write_bytes(stored["tls.crt"])
+        (tmp_path / "key").write_bytes(stored["tls.key"])
+        subprocess.run(["openssl", "verify", "-CAfile", tmp_path / "ca", tmp_path / "crt"], check=True, capture_output=True)
+        of_crt = subprocess.check_output(["openssl", "x509", "-in", tmp_path / "crt", "-noout", "-pubkey"])
+        of_key = subprocess.check_output(["openssl", "pkey", "-in", tmp_path / "key", "-pubout"])
+        assert of_crt == of_key, name
+    return bundle
+
+
+def test_certgen__several_at_once__one_set_comes_out(certgen, kube, tmp_path):
+    jobs = [certgen.start() for _ in range(6)]
+    outputs = [job.communicate(timeout=60)[0] for job in jobs]
+    assert [job.returncode for job in jobs] == [0] * len(jobs), outputs
+    expect_consistent(kube, tmp_path)
+    assert data(kube, "gatehouse-ca").keys() == {"ca.crt", "ca.key"}
+    before = {name: data(kube, name) for name in SECRETS}
+    assert "issued" not in certgen.run()
+    assert {name: data(kube, name) for name in SECRETS} == before
+
+
+def test_certgen__rotate_ca__old_and_new_stand_beside_each_other_until_the_overlaps_are_over(certgen, kube, tmp_path):
+    certgen.run()
+    old = expect_consistent(kube, tmp_path)
+    leaf = data(kube, "envoy-xds-tls")["tls.crt"]
+    certgen.run("--rotate-ca")
+    both = expect_consistent(kube, tmp_path)
+    assert both.startswith(old) and both.count(b"BEGIN CERTIFICATE") == 2
+    assert data(kube, "envoy-xds-tls")["tls.crt"] == leaf, "leaves change an overlap later"
+    certgen.run("--rotate-ca")
+    assert expect_consistent(kube, tmp_path) == both, "the rotation under way is gone on with, no second one begun"
+    certgen.run("--ca-overlap", "0s")
+    new = expect_consistent(kube, tmp_path)
+    assert new == both[len(old):], "only the new CA is left"
+    assert data(kube, "envoy-xds-tls")["tls.crt"] != leaf
+    assert data(kube, "gatehouse-ca").keys() == {"ca.crt", "ca.key"}
+
+
+def test_certgen__one_secret_deleted__only_that_is_issued_anew(certgen, kube, tmp_path):
+    certgen.run()
+    before = {name: data(kube, name) for name in SECRETS}
+    kube.delete("Secret", NAMESPACE, "gatehouse-xds-tls")
+    assert "gatehouse-xds-tls: issued (missing)" in certgen.run("--dry-run")
+    assert kube.get("Secret", NAMESPACE, "gatehouse-xds-tls") is None
+    assert "gatehouse-xds-tls: issued (missing)" in certgen.run()
+    expect_consistent(kube, tmp_path)
+    after = {name: data(kube, name) for name in SECRETS}
+    assert [name for name in SECRETS if before[name] != after[name]] == ["gatehouse-xds-tls"]
+
+
+def test_certgen__webhooks_not_installed__secrets_all_the_same(certgen, kube):
+    for kind in CONFIGURATIONS:
+        kube.delete(kind, None, "gatehouse")
+    output = certgen.run()
+    assert "validatingwebhookconfigurations/gatehouse: absent, left alone" in output
+    assert all(kube.get("Secret", NAMESPACE, name) for name in SECRETS)
+
+
+def test_certgen__secret_of_another_type__says_to_delete_it(certgen, kube):
+    kube.apply({"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "data": {},
+                "metadata": {"name": "gatehouse-webhook-tls", "namespace": NAMESPACE}})
+    process = certgen.start()
+    output = process.communicate(timeout=60)[0]
+    assert process.returncode == 1
+    assert "gatehouse-webhook-tls is of type Opaque, not kubernetes.io/tls" in output and "delete it" in output
