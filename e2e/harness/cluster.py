@@ -88,6 +88,25 @@ class Devkube(Cluster):
             return self.kubeconfig.exists() and Kube(self.kubeconfig).ready()
         until(answers, "devkube to answer")
 
+    def faults(self, *descriptions):
+        """What is to go wrong, in the words of devkube/README.md."""
+        kube = self.kube()
+        answer = kube.request("POST", "/devkube/faults", list(descriptions))
+        kube.close()
+        assert answer.ok, answer
+
+    def heal(self):
+        kube = self.kube()
+        assert kube.request("DELETE", "/devkube/faults").ok
+        kube.close()
+
+    def requests(self):
+        """{"patch ingressroutes/status": 3, ...} since the start."""
+        kube = self.kube()
+        counts = kube.request("GET", "/devkube/requests").body
+        kube.close()
+        return counts
+
     def stop(self):
         self.process.kill()
 
