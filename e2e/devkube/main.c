@@ -237,7 +237,7 @@ static bool run(struct options *o, struct err *e)
         resources_init(o->disabled);
         store_init(o->history);
         api_init(o->token);
-        if (!create_namespaces(e) || (o->load && !load_file(o->load, e)) || !tls_issue(&pair, e) ||
+        if (!create_namespaces(e) || (o->load && !load_file(o->load, e)) || !tls_keep(&pair, o->dir, e) ||
             !http_start(&o->port, pair.key, pair.cert, api_handle, e) || !write_kubeconfig(o, pair.ca, e))
                 return false;
         printf("devkube: ready on https://127.0.0.1:%u, kubeconfig %s/kubeconfig\n", o->port, o->dir);

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "e2e/devkube/tls.h"
+#include "base/file.h"
 #include "base/mem.h"
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
-enum { LIFETIME_SECONDS = 365 * 86400, BACKDATE_SECONDS = 60, SERIAL_BITS = 127 };
+#include <string.h>
+
+enum { LIFETIME_SECONDS = 365 * 86400, BACKDATE_SECONDS = 60, SERIAL_BITS = 127, PEM_MAX = 65536 };
 
 static bool extend(X509 *crt, X509 *issuer, int nid, const char *value)
 {
@@ -78,4 +81,42 @@ bool tls_issue(struct tls_pair *pair, struct err *e)
         EVP_PKEY_free(ca_key);
         EVP_PKEY_free(key);
         return done || err_set(e, "issuing a certificate: OpenSSL says: %s", ERR_reason_error_string(ERR_get_error()));
+}
+
+struct kept_file {
+        const char *name;
+        char **text;
+};
+
+static bool read_all(const struct kept_file *files, size_t n, const char *dir)
+{
+        struct err ignored;
+        bool whole = true;
+        for (size_t i = 0; i < n && whole; i++) {
+                AUTO_STR *path = file_join(dir, files[i].name);
+                AUTO(buf) *text = file_read_secret(path, PEM_MAX, &ignored);
+                whole = text != NULL;
+                *files[i].text = whole ? mem_strndup(buf_data(text), buf_len(text)) : NULL;
+        }
+        for (size_t i = 0; i < n && !whole; i++) {
+                mem_free(*files[i].text);
+                *files[i].text = NULL;
+        }
+        return whole;
+}
+
+bool tls_keep(struct tls_pair *pair, const char *dir, struct err *e)
+{
+        *pair = (struct tls_pair){0};
+        const struct kept_file files[] = {{"ca.crt", &pair->ca}, {"tls.crt", &pair->cert}, {"tls.key", &pair->key}};
+        if (read_all(files, COUNT_OF(files), dir))
+                return true;
+        if (!tls_issue(pair, e) || !file_make_dirs(dir, e))
+                return false;
+        for (size_t i = 0; i < COUNT_OF(files); i++) {
+                AUTO_STR *path = file_join(dir, files[i].name);
+                if (!file_write(path, *files[i].text, strlen(*files[i].text), 0600, e))
+                        return false;
+        }
+        return true;
 }
