@@ -243,8 +243,10 @@ static void handle_resource(struct request *q, struct answer *a)
         } else if (fault_strikes(&c)) {
                 if (!a->drop)
                         answer_failure(a, &c.failure);
-        } else if (!run(&c)) {
-                answer_failure(a, &c.failure);
+        } else {
+                if (!run(&c))
+                        answer_failure(a, &c.failure);
+                fault_loses_answer(&c);
         }
         failure_done(&c.failure);
         route_done(&r);

@@ -2,6 +2,7 @@
 #include "e2e/devkube/decode.h"
 #include "e2e/devkube/builtin.h"
 #include "e2e/devkube/meta.h"
+#include "e2e/devkube/protobuf.h"
 #include "e2e/devkube/schema.h"
 
 #include <string.h>
@@ -12,7 +13,13 @@ json_t *decode_body(struct call *c)
 {
         const struct buf *body = c->request->body;
         struct err e;
-        json_t *value = js_parse(buf_data(body), buf_len(body), &e);
+        bool protobuf = protobuf_is(buf_data(body), buf_len(body));
+        json_t *value = protobuf ? protobuf_decode(buf_data(body), buf_len(body), &e)
+                                 : js_parse(buf_data(body), buf_len(body), &e);
+        if (!value && protobuf) {
+                fail(&c->failure, 415, "UnsupportedMediaType", "%s", e.text);
+                return NULL;
+        }
         if (value && json_is_object(value))
                 return value;
         fail_bad_request(&c->failure, "the object provided is unrecognized (must be of type %s): %s", c->resource->kind,

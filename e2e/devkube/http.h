@@ -16,7 +16,7 @@
 struct MHD_Connection;
 
 /* Larger bodies are refused: kube-apiserver takes 3 MiB; bulk loads bring more. */
-enum { HTTP_BODY_MAX = 1 << 30, HTTP_LOAD_CHUNK = 1 << 16 };
+enum { HTTP_BODY_MAX = 1 << 30 };
 
 struct request {
         struct MHD_Connection *connection;
