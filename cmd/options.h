@@ -71,6 +71,10 @@ struct certgen_options {
         const char *webhook_service, *xds_service, *webhook_configuration;
 };
 
+struct lint_options {
+        const char *default_namespace;
+};
+
 /* Everything belongs to the options and goes with them. */
 struct options {
         struct arena *arena;
@@ -83,6 +87,7 @@ struct options {
         struct kube_options kube;
         struct serve_options serve;
         struct certgen_options certgen;
+        struct lint_options lint;
         int output; /* enum output_format */
         bool markdown;
         struct string_list arguments; /* what is no flag */

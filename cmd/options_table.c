@@ -122,6 +122,8 @@ const struct option option_table[] = {
         {"webhook-configuration", 0, OPTION_STRING, "NAME", "gatehouse", NULL, CERTGEN,
          FIELD(certgen.webhook_configuration), "name of both webhook configurations"},
         /* lint, help */
+        {"default-namespace", 'n', OPTION_STRING, "NAME", "default", NULL, LINT, FIELD(lint.default_namespace),
+         "namespace of manifests that name none"},
         {"output", 'o', OPTION_CHOICE, NULL, "text", "text|json", LINT, FIELD(output), "form of the findings"},
         {"markdown", 0, OPTION_SWITCH, NULL, NULL, NULL, HELP, FIELD(markdown), "print the reference of all commands"},
 };
