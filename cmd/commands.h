@@ -8,6 +8,8 @@
 
 #include "cmd/options.h"
 
+int serve_run(const struct options *o);
+int lint_run(const struct options *o);
 int certgen_run(const struct options *o);
 int version_run(const struct options *o);
 int help_run(const struct options *o);

@@ -153,7 +153,7 @@ static json_t *patch_of(const struct object_state *s)
         AUTO(buf) *body = buf_new(STATUS_BODY_MAX);
         assert_true(status_plan(&(struct status_input){.object = o, .state = s, .now = 1}, body));
         assert_false(buf_full(body));
-        json_t *patch = json_loads(buf_data(body), 0, NULL);
+        json_t *patch = json_loads(buf_data(body), JSON_ALLOW_NUL, NULL);
         assert_non_null(patch);
         return patch;
 }

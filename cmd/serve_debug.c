@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* serve_debug - /debug/dag and /debug/findings: what the loop knows, shown from another thread. */
+#include "cmd/serve_internal.h"
+
+#include "base/json_text.h"
+#include "dag/dump.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { STATUS_UNAVAILABLE = 503 };
+
+static void unavailable(struct http_answer *answer)
+{
+        answer->status = STATUS_UNAVAILABLE;
+        buf_append_str(answer->body, "the server is starting, ending or too busy: try again\n");
+}
+
+/* ---- /debug/dag ---- */
+
+/* Hosts never change: the loop only hands out references, the graph is drawn on this thread. */
+struct hosts {
+        struct server *server;
+        const char *name; /* NULL: all */
+        const struct host **items;
+        size_t count, room;
+};
+
+static void add_host(const struct host *h, void *arg)
+{
+        struct hosts *hosts = arg;
+        if (hosts->name && !str_equal(hosts->name, h->name))
+                return;
+        if (hosts->count == hosts->room) {
+                hosts->room = hosts->room ? hosts->room * 2 : 64;
+                hosts->items = mem_resize(hosts->items, hosts->room, sizeof(struct host *));
+        }
+        hosts->items[hosts->count++] = host_ref(h);
+}
+
+static void take_hosts(void *arg)
+{
+        struct hosts *hosts = arg;
+        pipeline_each_host(hosts->server->pipeline, add_host, hosts);
+}
+
+static int by_name(const void *x, const void *y)
+{
+        const struct host *const *a = x;
+        const struct host *const *b = y;
+        return strcmp((*a)->name, (*b)->name);
+}
+
+static bool concerns_namespace(const struct host *h, const char *namespace)
+{
+        for (size_t i = 0; i < h->object_count; i++) {
+                if (str_equal(h->objects[i].ref.namespace, namespace))
+                        return true;
+        }
+        return false;
+}
+
+void serve_debug_dag(const struct http_request *r, struct http_answer *answer, void *arg)
+{
+        struct server *s = arg;
+        const char *namespace = http_query(r, "namespace");
+        struct hosts hosts = {.server = s, .name = http_query(r, "host")};
+        if (!loop_call(s->calls, take_hosts, &hosts)) {
+                unavailable(answer);
+                return;
+        }
+        if (hosts.count)
+                qsort(hosts.items, hosts.count, sizeof(*hosts.items), by_name);
+        answer->content_type = "text/vnd.graphviz; charset=utf-8";
+        dump_begin(answer->body);
+        for (size_t i = 0; i < hosts.count; i++) {
+                if (!namespace || concerns_namespace(hosts.items[i], namespace))
+                        dump_host(answer->body, hosts.items[i]);
+                host_unref(hosts.items[i]);
+        }
+        dump_end(answer->body);
+        mem_free(hosts.items);
+}
+
+/* ---- /debug/findings ---- */
+
+struct findings_page {
+        struct server *server;
+        struct buf *out;
+        const char *namespace; /* NULL: all */
+        size_t count;
+};
+
+static void append_finding(struct findings_page *page, const struct finding *f)
+{
+        struct buf *b = page->out;
+        const struct rule_info *rule = rule_info(f->rule);
+        const char *const pairs[][2] = {
+                {"kind", kind_info(f->about.kind)->name},
+                {"namespace", f->about.namespace},
+                {"name", f->about.name},
+                {"rule", rule->name},
+                {"field", f->field},
+                {"message", f->message},
+        };
+        buf_append_str(b, page->count++ ? ",\n" : "\n");
+        for (size_t i = 0; i < COUNT_OF(pairs); i++) {
+                buf_printf(b, "%s\"%s\":", i ? "," : "{", pairs[i][0]);
+                json_text_string(b, pairs[i][1]);
+        }
+        buf_printf(b, ",\"denies\":%s}", f->denies ? "true" : "false");
+}
+
+static void append_object(const struct object *o, void *arg)
+{
+        struct findings_page *page = arg;
+        if (page->namespace && !str_equal(page->namespace, o->namespace))
+                return;
+        AUTO(arena) *a = arena_new(1024);
+        struct object_state state = {0};
+        const struct object *same;
+        if (o->kind != KIND_INGRESSROUTE)
+                pipeline_findings(page->server->pipeline, o, a, &state);
+        else if (pipeline_state(page->server->pipeline, o->namespace, o->name, a, &state, &same) != PIPELINE_READY)
+                return;
+        for (size_t i = 0; i < state.finding_count; i++)
+                append_finding(page, &state.findings[i]);
+}
+
+static void write_findings(void *arg)
+{
+        static const enum kind kinds[] = {KIND_INGRESSROUTE, KIND_TLSCERTIFICATEDELEGATION, KIND_INGRESS, KIND_SERVICE,
+                                          KIND_NAMESPACE};
+        struct findings_page *page = arg;
+        for (size_t i = 0; i < COUNT_OF(kinds); i++)
+                store_each(page->server->store, kinds[i], append_object, page);
+}
+
+void serve_debug_findings(const struct http_request *r, struct http_answer *answer, void *arg)
+{
+        struct server *s = arg;
+        struct findings_page page = {.server = s, .out = answer->body, .namespace = http_query(r, "namespace")};
+        answer->content_type = "application/json";
+        buf_append_str(answer->body, "{\"findings\":[");
+        if (!loop_call(s->calls, write_findings, &page)) {
+                buf_clear(answer->body);
+                answer->content_type = "text/plain";
+                unavailable(answer);
+                return;
+        }
+        buf_append_str(answer->body, page.count ? "\n]}\n" : "]}\n");
+}

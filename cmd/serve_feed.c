@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* serve_feed - brings the objects of the cluster into the pipeline, one reflector a list. */
+#include "cmd/serve_internal.h"
+
+#include "base/log.h"
+#include "base/metric.h"
+#include "base/time.h"
+#include "cmd/inspector.h"
+#include "kube/backoff.h"
+#include "kube/discovery.h"
+#include "kube/reflector.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#define ABSENT_ASK_INTERVAL (5 * DURATION_SECOND)
+#define STATUS_ASK_INTERVAL (30 * DURATION_SECOND)
+
+/* One list to keep up with. */
+struct feed_spec {
+        enum kind kind;
+        unsigned source;            /* of the store: tells lists of one kind apart */
+        const char *field_selector; /* NULL: none */
+        const struct discovery_candidate *candidates;
+        size_t candidate_count;
+};
+
+/* Best first. */
+static const struct discovery_candidate ingressroutes[] = {{"contour.heptio.com/v1beta1", "ingressroutes"}};
+static const struct discovery_candidate delegations[] = {{"contour.heptio.com/v1beta1", "tlscertificatedelegations"}};
+static const struct discovery_candidate ingresses[] = {{"networking.k8s.io/v1", "ingresses"},
+                                                       {"networking.k8s.io/v1beta1", "ingresses"}};
+static const struct discovery_candidate ingressclasses[] = {{"networking.k8s.io/v1", "ingressclasses"},
+                                                            {"networking.k8s.io/v1beta1", "ingressclasses"}};
+static const struct discovery_candidate services[] = {{"v1", "services"}};
+static const struct discovery_candidate secrets[] = {{"v1", "secrets"}};
+static const struct discovery_candidate namespaces[] = {{"v1", "namespaces"}};
+#define CANDIDATES(list) list, COUNT_OF(list)
+
+/* Secrets of other types are never loaded: neither helm's releases nor the CA's own key. */
+static const struct feed_spec specs[] = {
+        {KIND_INGRESSROUTE, 0, NULL, CANDIDATES(ingressroutes)},
+        {KIND_TLSCERTIFICATEDELEGATION, 0, NULL, CANDIDATES(delegations)},
+        {KIND_INGRESS, 0, NULL, CANDIDATES(ingresses)},
+        {KIND_INGRESSCLASS, 0, NULL, CANDIDATES(ingressclasses)},
+        {KIND_SERVICE, 0, NULL, CANDIDATES(services)},
+        {KIND_SECRET, 0, "type=kubernetes.io/tls", CANDIDATES(secrets)},
+        {KIND_SECRET, 1, "type=Opaque", CANDIDATES(secrets)},
+        {KIND_NAMESPACE, 0, NULL, CANDIDATES(namespaces)},
+};
+enum { FEEDS = COUNT_OF(specs) };
+
+struct feed {
+        struct server *server;
+        const struct feed_spec *spec;
+        struct discovery *discovery; /* the question under way */
+        struct event *ask;           /* the next one */
+        struct backoff backoff;
+        struct reflector *reflector; /* NULL: the kind is not offered, or it is not known yet */
+        char *path;
+        bool absent; /* the API server does not offer the kind */
+        bool synced;
+        int64_t heard_at; /* monotonic: when the store was last known to be up to date; 0: never */
+        struct metric_cell *age;
+};
+
+struct feeds {
+        struct server *server;
+        struct feed feeds[FEEDS];
+        struct metric *restarts, *age;
+};
+
+static const struct metric_def restarts_def = {
+        .name = "gatehouse_watch_restarts_total",
+        .type = METRIC_COUNTER,
+        .help = "Watches and lists that ended otherwise than by their time.",
+        .labels = {"resource", "reason"},
+};
+static const struct metric_def age_def = {
+        .name = "gatehouse_store_age_seconds",
+        .type = METRIC_GAUGE,
+        .help = "Time since the API server last said something about the resource.",
+        .labels = {"resource"},
+};
+
+static const char *resource_of(const struct feed *f)
+{
+        return kind_info(f->spec->kind)->resource;
+}
+
+/* ---- what the reflector says ---- */
+
+/* "IngressRoute/team-a/shop"; kinds without namespace have nothing between the slashes. */
+static bool is_ignored(const struct server *s, enum kind kind, const char *namespace, const char *name)
+{
+        const struct string_list *list = &s->options->serve.ignore_objects;
+        for (size_t i = 0; i < list->count; i++) {
+                char key[1024];
+                snprintf(key, sizeof(key), "%s/%s/%s", kind_info(kind)->name, namespace, name);
+                if (strcasecmp(key, list->items[i]) == 0)
+                        return true;
+        }
+        return false;
+}
+
+static const char *meta_text(const json_t *object, const char *field)
+{
+        const char *text = json_string_value(json_object_get(json_object_get(object, "metadata"), field));
+        return text ? text : "";
+}
+
+static void on_object(json_t *json, void *arg)
+{
+        struct feed *f = arg;
+        struct server *s = f->server;
+        if (is_ignored(s, f->spec->kind, meta_text(json, "namespace"), meta_text(json, "name")))
+                return;
+        struct err e = {0};
+        struct object *o = object_decode(f->spec->kind, json, &(struct object_options){.inspector = &inspector}, &e);
+        if (o)
+                pipeline_put(s->pipeline, o, f->spec->source);
+        else
+                log_warn("an object is skipped: it cannot be read", "resource", resource_of(f), "reason", e.text, NULL);
+}
+
+static void on_delete(json_t *json, void *arg)
+{
+        struct feed *f = arg;
+        pipeline_remove(f->server->pipeline, f->spec->kind, meta_text(json, "namespace"), meta_text(json, "name"),
+                        f->spec->source);
+}
+
+static void on_list_begin(void *arg)
+{
+        struct feed *f = arg;
+        pipeline_sweep_begin(f->server->pipeline, f->spec->kind, f->spec->source);
+}
+
+static void check_listed(struct feeds *feeds)
+{
+        for (size_t i = 0; i < FEEDS; i++) {
+                const struct feed *f = &feeds->feeds[i];
+                /* What is not offered holds nobody up, except what all this is about. */
+                if (!f->synced && !(f->absent && f->spec->kind != KIND_INGRESSROUTE))
+                        return;
+        }
+        feeds->server->listed = true;
+        serve_advance(feeds->server);
+}
+
+static void on_list_end(void *arg)
+{
+        struct feed *f = arg;
+        pipeline_sweep_end(f->server->pipeline, f->spec->kind, f->spec->source);
+        if (f->synced)
+                return;
+        f->synced = true;
+        log_info("listed", "resource", resource_of(f), "selector",
+                 f->spec->field_selector ? f->spec->field_selector : "", NULL);
+        check_listed(f->server->feeds);
+}
+
+static void on_bad_object(const char *begin, const char *why, void *arg)
+{
+        struct feed *f = arg;
+        log_warn("an object is skipped: it cannot be read", "resource", resource_of(f), "reason", why, "begins", begin,
+                 NULL);
+}
+
+static void on_progress(void *arg)
+{
+        struct feed *f = arg;
+        f->heard_at = time_monotonic();
+}
+
+static void on_restart(const char *reason, const struct err *why, void *arg)
+{
+        struct feed *f = arg;
+        metric_add(metric_cell(f->server->feeds->restarts, resource_of(f), reason, NULL), 1);
+        log_info("watch starts again", "resource", resource_of(f), "reason", reason, "error", why ? why->text : "",
+                 NULL);
+}
+
+static const struct reflector_events events = {
+        .on_list_begin = on_list_begin,
+        .on_list_end = on_list_end,
+        .on_object = on_object,
+        .on_delete = on_delete,
+        .on_bad_object = on_bad_object,
+        .on_progress = on_progress,
+        .on_restart = on_restart,
+};
+
+/* ---- which kinds there are ---- */
+
+static void start_feed(struct feed *f, const struct discovery_candidate *candidate)
+{
+        f->absent = false;
+        f->path = discovery_path(candidate);
+        struct reflector_source source = {
+                .path = f->path, .resource = resource_of(f), .field_selector = f->spec->field_selector};
+        f->reflector = reflector_new(f->server->base, f->server->client, &source, &events, f);
+}
+
+static void ask_again(struct feed *f, int64_t delay)
+{
+        event_add(f->ask, &(struct timeval){.tv_sec = delay / DURATION_SECOND,
+                                            .tv_usec = delay % DURATION_SECOND / DURATION_MICROSECOND});
+}
+
+static void note_absent(struct feed *f)
+{
+        if (!f->absent)
+                log_warn("the API server does not offer a resource: it is asked for again", "resource", resource_of(f),
+                         NULL);
+        f->absent = true;
+        if (f->spec->kind == KIND_INGRESSROUTE)
+                health_report(f->server->health, "kubernetes", HEALTH_BAD,
+                              "the API server does not offer ingressroutes: kubectl apply -f manifests/crds");
+        check_listed(f->server->feeds);
+}
+
+static void note_status(struct feed *f, bool has_status)
+{
+        struct server *s = f->server;
+        if (f->spec->kind != KIND_INGRESSROUTE)
+                return;
+        s->status_writable = has_status;
+        if (!has_status)
+                ask_again(f, STATUS_ASK_INTERVAL);
+        serve_advance(s);
+}
+
+static void on_discovered(const struct discovery_result *r, void *arg)
+{
+        struct feed *f = arg;
+        f->discovery = NULL;
+        if (!r->answered) {
+                log_info("the API server cannot be asked what it offers: will be tried again", "resource",
+                         resource_of(f), "error", r->error.text, NULL);
+                ask_again(f, backoff_next(&f->backoff, 0));
+                return;
+        }
+        backoff_reset(&f->backoff);
+        if (r->found < 0) {
+                note_absent(f);
+                ask_again(f, ABSENT_ASK_INTERVAL);
+                return;
+        }
+        if (!f->reflector)
+                start_feed(f, &f->spec->candidates[r->found]);
+        note_status(f, r->has_status);
+}
+
+static void ask(evutil_socket_t fd, short what, void *arg)
+{
+        (void)fd;
+        (void)what;
+        struct feed *f = arg;
+        f->discovery =
+                discovery_ask(f->server->client, f->spec->candidates, f->spec->candidate_count, on_discovered, f);
+}
+
+/* ---- all of them ---- */
+
+struct feeds *feeds_new(struct server *s)
+{
+        struct feeds *feeds = mem_zalloc(sizeof(*feeds));
+        feeds->server = s;
+        feeds->restarts = metric_new(&restarts_def);
+        feeds->age = metric_new(&age_def);
+        s->feeds = feeds;
+        for (size_t i = 0; i < FEEDS; i++) {
+                struct feed *f = &feeds->feeds[i];
+                *f = (struct feed){.server = s, .spec = &specs[i]};
+                f->ask = evtimer_new(s->base, ask, f);
+                ask(-1, 0, f);
+        }
+        return feeds;
+}
+
+void feeds_free(struct feeds *f)
+{
+        if (!f)
+                return;
+        for (size_t i = 0; i < FEEDS; i++) {
+                discovery_cancel(f->feeds[i].discovery);
+                event_free(f->feeds[i].ask);
+                reflector_free(f->feeds[i].reflector);
+                mem_free(f->feeds[i].path);
+        }
+        mem_free(f);
+}
+
+void feeds_tick(struct feeds *feeds)
+{
+        int64_t now = time_monotonic();
+        for (size_t i = 0; i < FEEDS; i++) {
+                struct feed *f = &feeds->feeds[i];
+                if (!f->heard_at)
+                        continue;
+                if (!f->age)
+                        f->age = metric_cell(feeds->age, resource_of(f), NULL, NULL);
+                metric_set_double(f->age, (double)(now - f->heard_at) / (double)DURATION_SECOND);
+        }
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * serve_internal - what the parts of `gatehouse serve` share. Only for serve*.c; everything belongs to the loop thread
+ * unless it says otherwise.
+ */
+#pragma once
+
+#include "certs/keypair.h"
+#include "cmd/health.h"
+#include "cmd/http.h"
+#include "cmd/loop_call.h"
+#include "cmd/options.h"
+#include "controller/pipeline.h"
+#include "controller/status_queue.h"
+#include "controller/status_writer.h"
+#include "kube/client.h"
+#include "webhook/server.h"
+
+#include <event2/event.h>
+
+struct feeds;
+struct claims;
+struct leader;
+struct route_gauges;
+
+/* One status on its way. */
+struct serve_write {
+        struct server *server;
+        const char *key; /* NULL: free */
+};
+
+struct server {
+        const struct options *options;
+        struct event_base *base;
+        struct event *work, *tick, *sigterm, *sigint, *stop;
+        bool working, ready, stopping;
+        int exit_code;
+
+        struct health *health;
+        struct http *http, *debug_http;
+        struct loop_calls *calls;
+        struct keypair *keypair; /* NULL: no webhook */
+
+        pthread_rwlock_t lock; /* of store and policy */
+        struct store *store;
+        struct policy policy;
+        struct pipeline *pipeline;
+        struct status_writer *writer; /* NULL: --disable status */
+        struct serve_write writes[STATUS_IN_FLIGHT_MAX];
+        struct route_gauges *gauges;
+        struct webhook_state webhook_state;
+        struct webhook_server *webhook;
+
+        struct client *client;
+        struct feeds *feeds;
+        struct claims *claims;
+        struct leader *leader;
+        bool listed;             /* every kind that is needed has been listed */
+        bool status_writable;    /* the CRD has a status subresource */
+        const char *claims_said; /* what was last logged about claims */
+};
+
+/* serve.c */
+bool serve_is_enabled(const struct server *s, unsigned part); /* DISABLE_* */
+/* Something that serving depends on has changed: start what can be started now. */
+void serve_advance(struct server *s);
+/* Ends the process in order, with that code. */
+void serve_fail(struct server *s, const struct err *e);
+
+/* serve_feed.c: Kubernetes to pipeline, one reflector a kind */
+struct feeds *feeds_new(struct server *s) __attribute__((returns_nonnull));
+void feeds_free(struct feeds *f);
+/* Once a second: ages for metrics. */
+void feeds_tick(struct feeds *f);
+
+/* serve_claims.c: the id that claims are written with, in the Secret gatehouse-claims */
+struct claims *claims_new(struct server *s) __attribute__((returns_nonnull));
+void claims_free(struct claims *c);
+/* Known, or known not to be had for now. */
+bool claims_are_settled(const struct claims *c);
+/* The id, or NULL: then the problem says why. Both live as long as c. */
+const char *claims_id(const struct claims *c);
+const char *claims_problem(const struct claims *c);
+
+/* serve_leader.c: who writes status */
+struct leader *leader_new(struct server *s) __attribute__((returns_nonnull));
+void leader_free(struct leader *l);
+/* Gives the office up and calls done once, at the latest after a few seconds. */
+void leader_release(struct leader *l, void (*done)(struct server *s));
+/* Something that writing depends on has changed. */
+void leader_advance(struct leader *l);
+
+/* serve_meter.c: counts what the client does; looks after the certificate's end */
+void serve_observe_client(struct server *s);
+void serve_check_certificates(struct server *s);
+
+/* serve_http.c */
+bool serve_http_start(struct server *s, struct err *e);
+/* Whether somebody could listen there now: the webhook opens only when all is built, its port is tried at once. */
+bool serve_port_is_free(const char *address, uint16_t port, struct err *e);
+
+/* serve_debug.c: handlers, arg is the server; they run on the listener's thread */
+void serve_debug_dag(const struct http_request *r, struct http_answer *answer, void *arg);
+void serve_debug_findings(const struct http_request *r, struct http_answer *answer, void *arg);
+
+/* serve_status.c */
+void serve_status_send(const char *key, const char *namespace, const char *name, const char *body, size_t n, void *arg);

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* serve_meter - counts what the client does, and looks after the webhook's certificate. */
+#include "cmd/serve_internal.h"
+
+#include "base/metric.h"
+#include "base/time.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#define CERTIFICATE_WARNING (14 * 24 * 3600 * TIME_MICROS_PER_SECOND)
+
+static const struct metric_def requests_def = {
+        .name = "gatehouse_kube_requests_total",
+        .type = METRIC_COUNTER,
+        .help = "Answers of the API server; code 0: there was none.",
+        .labels = {"verb", "resource", "code"},
+};
+static const struct metric_def expiry_def = {
+        .name = "gatehouse_certificate_expiry_seconds",
+        .type = METRIC_GAUGE,
+        .help = "Time until the certificate in use expires.",
+        .labels = {"name"},
+};
+
+static void count_request(const char *verb, const char *resource, int code, void *arg)
+{
+        char text[16];
+        snprintf(text, sizeof(text), "%d", code);
+        metric_add(metric_cell(arg, verb, resource, text), 1);
+}
+
+void serve_observe_client(struct server *s)
+{
+        client_observe(s->client, count_request, metric_new(&requests_def));
+}
+
+void serve_check_certificates(struct server *s)
+{
+        int64_t now = time_now_micros();
+        keypair_poll(s->keypair, now);
+        int64_t left = keypair_not_after(s->keypair) - now;
+        metric_set(metric_cell(metric_new(&expiry_def), "webhook", NULL, NULL), left / TIME_MICROS_PER_SECOND);
+        char problem[ERR_TEXT_MAX], until[TIME_TEXT_MAX], text[ERR_TEXT_MAX + 64];
+        keypair_problem(s->keypair, problem);
+        time_format_seconds(keypair_not_after(s->keypair), until);
+        if (problem[0])
+                snprintf(text, sizeof(text), "webhook: the files are not used: %s", problem);
+        else
+                snprintf(text, sizeof(text), "webhook: good until %s", until);
+        bool warn = problem[0] || left < CERTIFICATE_WARNING;
+        health_report(s->health, "certificates", warn ? HEALTH_WARNING : HEALTH_GOOD, text);
+}
