@@ -91,15 +91,29 @@ bool file_write(const char *path, const void *p, size_t n, mode_t mode, struct e
         return true;
 }
 
+/* EEXIST is also said of what is no directory. */
+static bool make_dir(const char *path)
+{
+        if (mkdir(path, 0755) == 0)
+                return true;
+        struct stat st;
+        if (errno != EEXIST || stat(path, &st))
+                return false;
+        errno = ENOTDIR;
+        return S_ISDIR(st.st_mode);
+}
+
 bool file_make_dirs(const char *path, struct err *e)
 {
+        if (!*path)
+                return err_set(e, "the name of a directory is empty");
         AUTO_STR *partial = mem_strdup(path);
         for (char *p = partial + 1;; p++) {
                 if (*p && *p != '/')
                         continue;
                 char end = *p;
                 *p = '\0';
-                if (mkdir(partial, 0755) && errno != EEXIST)
+                if (!make_dir(partial))
                         return err_set_errno(e, "cannot create directory %s", partial);
                 if (!end)
                         return true;

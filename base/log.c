@@ -2,6 +2,7 @@
 #include "base/log.h"
 
 #include "base/buf.h"
+#include "base/json_text.h"
 #include "base/time.h"
 
 #include <inttypes.h>
@@ -72,24 +73,6 @@ const char *log_format_int(char text[24], int64_t n)
         return text;
 }
 
-/* Appends s between quotes: RFC 8259, section 7. */
-static void append_quoted(struct buf *b, const char *s)
-{
-        buf_append_char(b, '"');
-        for (; *s; s++) {
-                unsigned char c = (unsigned char)*s;
-                if (c == '"' || c == '\\')
-                        buf_printf(b, "\\%c", c);
-                else if (c == '\n')
-                        buf_append_str(b, "\\n");
-                else if (c < 0x20 || c == 0x7f)
-                        buf_printf(b, "\\u%04x", c);
-                else
-                        buf_append_char(b, (char)c);
-        }
-        buf_append_char(b, '"');
-}
-
 static bool needs_quotes(const char *s)
 {
         if (!*s)
@@ -105,13 +88,13 @@ static void append_pair(struct buf *b, bool json, const char *name, const char *
 {
         if (json) {
                 buf_append_char(b, ',');
-                append_quoted(b, name);
+                json_text_string(b, name);
                 buf_append_char(b, ':');
-                append_quoted(b, value);
+                json_text_string(b, value);
         } else {
                 buf_printf(b, " %s=", name);
                 if (needs_quotes(value))
-                        append_quoted(b, value);
+                        json_text_string(b, value);
                 else
                         buf_append_str(b, value);
         }
@@ -126,7 +109,7 @@ static void append_head(struct buf *b, bool json, enum log_level level, const ch
                 return;
         }
         buf_printf(b, "{\"time\":\"%s\",\"level\":\"%s\",\"message\":", now, level_names[level]);
-        append_quoted(b, message);
+        json_text_string(b, message);
 }
 
 static void emit(struct buf *line)

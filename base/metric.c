@@ -20,7 +20,11 @@ static const int64_t bucket_bounds[] = {
         500 * DURATION_MILLISECOND, 1 * DURATION_SECOND,        2500 * DURATION_MILLISECOND,
         5 * DURATION_SECOND,        10 * DURATION_SECOND,
 };
-enum { BUCKETS = COUNT_OF(bucket_bounds) + 1 }; /* the last one is +Inf */
+enum {
+        BUCKETS = COUNT_OF(bucket_bounds) + 1, /* the last one is +Inf */
+        LABEL_VALUE_MAX = 512,                 /* a host name has 253 bytes */
+        LABEL_BYTES_MAX = 2 * LABEL_VALUE_MAX + 128,
+};
 
 struct metric_cell {
         _Atomic int64_t value; /* of a histogram: the sum in nanoseconds */
@@ -54,11 +58,11 @@ struct metric *metric_new(const struct metric_def *def)
         return m;
 }
 
-/* Label values: backslash, quote and newline are escaped. */
+/* Label values: backslash, quote and newline are escaped; what is too long is cut, so that the line stays whole. */
 static void append_label(struct buf *b, const char *name, const char *value)
 {
         buf_printf(b, "%s%s=\"", buf_len(b) ? "," : "", name);
-        for (; *value; value++) {
+        for (size_t i = 0; *value && i < LABEL_VALUE_MAX; value++, i++) {
                 if (*value == '\\' || *value == '"')
                         buf_printf(b, "\\%c", *value);
                 else if (*value == '\n')
@@ -72,7 +76,7 @@ static void append_label(struct buf *b, const char *name, const char *value)
 struct metric_cell *metric_cell(struct metric *m, const char *v0, const char *v1, const char *v2)
 {
         const char *values[METRIC_LABELS_MAX] = {v0, v1, v2};
-        AUTO(buf) *labels = buf_new(4096);
+        AUTO(buf) *labels = buf_new((size_t)METRIC_LABELS_MAX * LABEL_BYTES_MAX);
         for (size_t i = 0; i < METRIC_LABELS_MAX; i++) {
                 assert(!m->def->labels[i] == !values[i]);
                 if (values[i])

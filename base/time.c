@@ -77,6 +77,13 @@ static bool take_char(const char **p, const char *any_of)
         return true;
 }
 
+static int days_of(int month, int year)
+{
+        static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+        bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+        return days[month - 1] + (month == 2 && leap);
+}
+
 static bool take_date_time(const char **p, struct tm *tm)
 {
         int year, month;
@@ -87,17 +94,18 @@ static bool take_date_time(const char **p, struct tm *tm)
                 return false;
         tm->tm_year = year - 1900;
         tm->tm_mon = month - 1;
-        return month >= 1 && month <= 12 && tm->tm_mday >= 1 && tm->tm_mday <= 31 && tm->tm_hour <= 23 &&
-               tm->tm_min <= 59 && tm->tm_sec <= 60;
+        return month >= 1 && month <= 12 && tm->tm_mday >= 1 && tm->tm_mday <= days_of(month, year) &&
+               tm->tm_hour <= 23 && tm->tm_min <= 59 && tm->tm_sec <= 60;
 }
 
-static int64_t take_fraction(const char **p)
+/* At least one digit. */
+static bool take_fraction(const char **p, int64_t *micros)
 {
-        int64_t micros = 0;
+        const char *start = *p;
         int64_t unit = TIME_MICROS_PER_SECOND / 10;
         for (; **p >= '0' && **p <= '9'; (*p)++, unit /= 10)
-                micros += (**p - '0') * unit;
-        return micros;
+                *micros += (**p - '0') * unit;
+        return *p != start;
 }
 
 static bool take_offset(const char **p, int64_t *seconds)
@@ -121,7 +129,7 @@ bool time_parse(const char *text, int64_t *micros, struct err *e)
         int64_t offset;
         bool fine = take_date_time(&p, &tm);
         if (fine && take_char(&p, "."))
-                fraction = take_fraction(&p);
+                fine = take_fraction(&p, &fraction);
         if (!fine || !take_offset(&p, &offset) || *p)
                 return err_set(e, "\"%.40s\" is no RFC 3339 time", text);
         *micros = ((int64_t)timegm(&tm) - offset) * TIME_MICROS_PER_SECOND + fraction;
@@ -187,8 +195,8 @@ static bool take_term(const char **p, int64_t *total)
         const struct unit *unit = take_unit(p);
         if (!unit || __builtin_mul_overflow(whole, unit->nanos, &nanos))
                 return false;
-        nanos += (int64_t)((double)part * ((double)unit->nanos / (double)scale));
-        return !__builtin_add_overflow(*total, nanos, total);
+        int64_t fraction = (int64_t)((double)part * ((double)unit->nanos / (double)scale));
+        return !__builtin_add_overflow(nanos, fraction, &nanos) && !__builtin_add_overflow(*total, nanos, total);
 }
 
 bool duration_parse(const char *text, int64_t *nanos, struct err *e)
