@@ -3,7 +3,7 @@
 
 #include "base/json_arena.h"
 #include "base/json_read.h"
-#include "webhook/json_text.h"
+#include "base/json_text.h"
 
 #include <assert.h>
 #include <stdlib.h>

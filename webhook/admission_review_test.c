@@ -4,7 +4,6 @@
 #include "base/file.h"
 #include "base/json_arena.h"
 #include "base/json_read.h"
-#include "webhook/json_text.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -305,48 +304,6 @@ static void answer__patch__is_base64(void **state)
         json_decref(v);
 }
 
-/* ---- text ---- */
-
-static void text__any_bytes__become_valid_json(void **state)
-{
-        (void)state;
-        static const struct {
-                const char *in, *out;
-        } cases[] = {
-                {"", "\"\""},
-                {"a\"\\\n\x01\x7f", "\"a\\\"\\\\\\n\\u0001\\u007f\""},
-                {"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\""},
-                {"\xc0\x80", "\"\xef\xbf\xbd\xef\xbf\xbd\""},
-                {"\xed\xa0\x80", "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""},
-                {"x\xf0\x9f", "\"x\xef\xbf\xbd\xef\xbf\xbd\""},
-                {"\xff", "\"\xef\xbf\xbd\""},
-        };
-        for (size_t i = 0; i < COUNT_OF(cases); i++) {
-                AUTO(buf) *out = buf_new(64);
-                json_text_string(out, cases[i].in);
-                assert_string_equal(buf_data(out), cases[i].out);
-        }
-}
-
-static void text__base64__pads_as_rfc_4648_says(void **state)
-{
-        (void)state;
-        static const struct {
-                const char *in, *out;
-        } cases[] = {{"", "\"\""},
-                     {"f", "\"Zg==\""},
-                     {"fo", "\"Zm8=\""},
-                     {"foo", "\"Zm9v\""},
-                     {"foob", "\"Zm9vYg==\""},
-                     {"fooba", "\"Zm9vYmE=\""},
-                     {"foobar", "\"Zm9vYmFy\""}};
-        for (size_t i = 0; i < COUNT_OF(cases); i++) {
-                AUTO(buf) *out = buf_new(64);
-                json_text_base64(out, cases[i].in, strlen(cases[i].in));
-                assert_string_equal(buf_data(out), cases[i].out);
-        }
-}
-
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -364,8 +321,6 @@ int main(void)
                 cmocka_unit_test(answer__everything_at_its_longest__fits),
                 cmocka_unit_test(answer__long_warning__keeps_field_and_rule),
                 cmocka_unit_test(answer__patch__is_base64),
-                cmocka_unit_test(text__any_bytes__become_valid_json),
-                cmocka_unit_test(text__base64__pads_as_rfc_4648_says),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

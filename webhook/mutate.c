@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "webhook/mutate.h"
 
+#include "base/json_text.h"
 #include "dag/compile.h"
-#include "webhook/json_text.h"
 
 #include <string.h>
 

@@ -133,7 +133,7 @@ static bool start_daemon(struct webhook_server *s, int fd, unsigned workers, str
                 {MHD_OPTION_LISTEN_SOCKET, fd, NULL},
                 {MHD_OPTION_CONNECTION_LIMIT, (intptr_t)limit, NULL},
                 {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)PRIORITIES},
-                {MHD_OPTION_HTTPS_CERT_CALLBACK2, (intptr_t)server_tls_certificate, NULL},
+                {MHD_OPTION_HTTPS_CERT_CALLBACK2, 0, (void *)(intptr_t)server_tls_certificate},
                 {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)server_connection_notify, s},
                 {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)server_request_completed, s},
                 {MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)server_request_begin, s},
