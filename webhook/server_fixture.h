@@ -383,3 +383,24 @@ FIXTURE_UNUSED static void fixture_remove(struct fixture *f, enum kind kind, con
         pthread_rwlock_unlock(&f->lock);
         webhook_server_store_changed(f->server);
 }
+
+/* ---- reviews ---- */
+
+#define ROOT(name, fqdn)                                                                                               \
+        "{\"apiVersion\":\"contour.heptio.com/v1beta1\",\"kind\":\"IngressRoute\",\"metadata\":{\"name\":\"" name      \
+        "\",\"namespace\":\"team-a\",\"uid\":\"uid-" name "\",\"creationTimestamp\":\"2020-01-01T00:00:00Z\"},"        \
+        "\"spec\":{\"virtualhost\":{\"fqdn\":\"" fqdn "\"},\"routes\":[{\"match\":\"/\",\"services\":"                 \
+        "[{\"name\":\"web\",\"port\":80}]}]}}"
+#define REVIEW_OF(uid, operation, extra, object)                                                                       \
+        "{\"apiVersion\":\"admission.k8s.io/v1\",\"kind\":\"AdmissionReview\",\"request\":{\"uid\":\"" uid             \
+        "\",\"operation\":\"" operation "\",\"kind\":{\"group\":\"contour.heptio.com\",\"version\":\"v1beta1\","       \
+        "\"kind\":\"IngressRoute\"},\"namespace\":\"team-a\"," extra "\"object\":" object "}}"
+
+/* Waits for a condition that other threads bring about. */
+#define AWAIT(condition)                                                                                               \
+        do {                                                                                                           \
+                int64_t end_ = time_monotonic() + CLIENT_PATIENCE * DURATION_SECOND;                                   \
+                while (!(condition) && time_monotonic() < end_)                                                        \
+                        usleep(1000);                                                                                  \
+                assert_true(condition);                                                                                \
+        } while (0)

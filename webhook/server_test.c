@@ -12,16 +12,6 @@
 #include "base/metric.h"
 #include "webhook/server_fixture.h"
 
-#define ROOT(name, fqdn)                                                                                               \
-        "{\"apiVersion\":\"contour.heptio.com/v1beta1\",\"kind\":\"IngressRoute\",\"metadata\":{\"name\":\"" name      \
-        "\",\"namespace\":\"team-a\",\"uid\":\"uid-" name "\",\"creationTimestamp\":\"2020-01-01T00:00:00Z\"},"        \
-        "\"spec\":{\"virtualhost\":{\"fqdn\":\"" fqdn "\"},\"routes\":[{\"match\":\"/\",\"services\":"                 \
-        "[{\"name\":\"web\",\"port\":80}]}]}}"
-#define REVIEW_OF(uid, operation, extra, object)                                                                       \
-        "{\"apiVersion\":\"admission.k8s.io/v1\",\"kind\":\"AdmissionReview\",\"request\":{\"uid\":\"" uid             \
-        "\",\"operation\":\"" operation "\",\"kind\":{\"group\":\"contour.heptio.com\",\"version\":\"v1beta1\","       \
-        "\"kind\":\"IngressRoute\"},\"namespace\":\"team-a\"," extra "\"object\":" object "}}"
-
 static const char GOOD[] = REVIEW_OF("u-good", "CREATE", "", ROOT("shop", "shop.example.com"));
 static const char BAD[] = REVIEW_OF("u-bad", "CREATE", "", ROOT("shop", "not a name"));
 
@@ -52,15 +42,6 @@ static struct client opened(void)
         assert_true(client_open(&c, F.port));
         return c;
 }
-
-/* Waits for a condition that other threads bring about. */
-#define AWAIT(condition)                                                                                               \
-        do {                                                                                                           \
-                int64_t end_ = time_monotonic() + CLIENT_PATIENCE * DURATION_SECOND;                                   \
-                while (!(condition) && time_monotonic() < end_)                                                        \
-                        usleep(1000);                                                                                  \
-                assert_true(condition);                                                                                \
-        } while (0)
 
 static void assert_allowed(struct reply *r, const char *uid)
 {
