@@ -130,7 +130,8 @@ void server_connection_close_idle(struct webhook_server *s)
         struct connection *c;
         pthread_mutex_lock(&s->mutex);
         DL_FOREACH (s->connections, c) {
-                if (c->state == CONNECTION_IDLE || c->state == CONNECTION_NEW)
+                /* A new one may be about to send its first request. */
+                if (c->state == CONNECTION_IDLE)
                         cut(c);
         }
         pthread_mutex_unlock(&s->mutex);

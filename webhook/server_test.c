@@ -267,6 +267,7 @@ static void bodies__over_their_common_budget__get_503(void **state)
         assert_int_equal(r.status, 503);
         reply_done(&r);
         client_close(&c);
+        AWAIT(webhook_server_connections(F.server) == 0);
         struct client d = opened();
         r = post(&d, GOOD);
         assert_allowed(&r, "u-good");
@@ -279,7 +280,7 @@ static void connections__beyond_the_limit__longest_idle_gives_way(void **state)
 {
         (void)state;
         F.limits.connections = 3;
-        start();
+        fixture_start(&F, 1, false); /* one worker: the order of becoming idle is that of the answers */
         struct client c[4];
         for (size_t i = 0; i < 3; i++) {
                 c[i] = opened();
