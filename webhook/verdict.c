@@ -6,41 +6,17 @@
 #include <assert.h>
 #include <string.h>
 
-/*
- * A version of an object as it would be in the store. Its status is the stored one: claims are never taken from what
- * is reviewed, and a new object (another uid) has none of its predecessor's.
- */
-struct version {
-        struct object object;
-        struct ingressroute ingressroute;
-};
-
-static const struct object *version_of(struct version *v, const struct object *o, const struct object *stored)
-{
-        v->object = *o;
-        if (o->kind != KIND_INGRESSROUTE)
-                return &v->object;
-        v->ingressroute = *o->ingressroute;
-        v->ingressroute.status = NULL;
-        if (stored && o->uid[0] && str_equal(o->uid, stored->uid))
-                v->ingressroute.status = stored->ingressroute->status;
-        v->object.ingressroute = &v->ingressroute;
-        return &v->object;
-}
-
 struct judgement {
         const struct candidate *candidate;
         const struct verdict_rules *rules;
         int64_t now;
         struct arena *arena;
-        const struct object *stored; /* as the store has the object; NULL: not at all */
 };
 
 /* Whether a version is of our class, and what would be found about it; nothing when it is of another class. */
 static bool judge(const struct judgement *j, const struct object *o, struct findings *found)
 {
-        struct version version;
-        struct view view = {.store = j->rules->store, .candidate = version_of(&version, o, j->stored)};
+        struct view view = {.store = j->rules->store, .candidate = o};
         if (!judge_is_ours(&view, j->rules->policy, view.candidate))
                 return false;
         judge_candidate(&view, j->rules->policy, j->now, found);
@@ -70,8 +46,7 @@ static bool annotations_changed(const struct judgement *j)
         const struct object *new = j->candidate->new, *old = j->candidate->old;
         if (!has_annotations_of(new, old) || !has_annotations_of(old, new))
                 return true;
-        struct version version;
-        struct view view = {.store = j->rules->store, .candidate = version_of(&version, old, j->stored)};
+        struct view view = {.store = j->rules->store, .candidate = old};
         return !judge_is_ours(&view, j->rules->policy, view.candidate);
 }
 
@@ -193,7 +168,6 @@ void verdict_judge(const struct candidate *c, const struct verdict_rules *rules,
                    struct verdict *out)
 {
         struct judgement j = {.candidate = c, .rules = rules, .now = now, .arena = a};
-        struct view stored = {.store = rules->store};
         *out = (struct verdict){.allowed = true};
         switch (c->type) {
         case CANDIDATE_PASS:
@@ -207,7 +181,6 @@ void verdict_judge(const struct candidate *c, const struct verdict_rules *rules,
                 judge_broken(&j, out);
                 return;
         case CANDIDATE_OBJECT:
-                j.stored = view_get(&stored, c->kind, c->new->namespace, c->new->name);
                 judge_object_review(&j, out);
                 return;
         }

@@ -2,6 +2,8 @@
 /* testdata/verdict: objects in the store, a request, what is expected of it; run through the whole path. */
 #include "webhook/job.h"
 
+#include "base/file.h"
+#include "base/json_read.h"
 #include "base/log.h"
 
 #include <setjmp.h>
@@ -217,10 +219,11 @@ static void run_case(const json_t *c)
 
 static void run_file(const char *path, size_t at_least)
 {
-        json_error_t error;
-        json_t *cases = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
+        struct err e = {0};
+        AUTO(buf) *file = file_read(path, 1 << 20, &e);
+        json_t *cases = file ? json_read(buf_data(file), buf_len(file), &e) : NULL;
         if (!cases)
-                fail_msg("%s: %s", path, error.text);
+                fail_msg("%s: %s", path, e.text);
         assert_true(json_array_size(cases) >= at_least);
         size_t i;
         const json_t *c;
