@@ -15,9 +15,9 @@
 
 enum {
         CLIENTS = 4, /* for throughput */
-        LATENCY_CALLS = 3000,
-        THROUGHPUT_CALLS = 4000, /* of each client */
-        JUDGE_CALLS = 20000,
+        LATENCY_CALLS = 2000,
+        THROUGHPUT_CALLS = 1500, /* of each client */
+        JUDGE_CALLS = 5000,
         ROUNDS = 3,
         VARIANTS = 64, /* different objects under review */
 };
