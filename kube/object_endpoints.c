@@ -110,6 +110,12 @@ void decode_endpointslice(struct decode *d, const json_t *json, struct object *o
 
 /* ---- Endpoints ---- */
 
+struct address {
+        const char *ip;
+};
+static const struct field address_fields[] = {{FIELD_OF("ip", FIELD_STRING, address, ip)}};
+static const struct shape address_shape = {SHAPE_FIELDS(address_fields)};
+
 static size_t list_size(const json_t *subset, const char *key)
 {
         return json_array_size(decode_member(subset, key));
@@ -124,9 +130,11 @@ static void read_addresses(struct decode *d, const struct place *subset, const j
                 return;
         for (size_t i = 0; i < json_array_size(list); i++) {
                 struct place element = {.parent = &at, .index = i};
-                struct place member = {.parent = &element, .key = "ip"};
-                if (!decode_string(d, &member, decode_member(json_array_get(list, i), member.key), &ips[*count]))
+                struct address address = {0};
+                decode_shape(d, &element, &address_shape, json_array_get(list, i), &address);
+                if (!address.ip)
                         continue;
+                ips[*count] = address.ip;
                 endpoints[*count] = (struct endpoint){
                         .addresses = &ips[*count], .address_count = 1, .ready = ready, .serving = ready};
                 (*count)++;
