@@ -114,6 +114,8 @@ const char *decode_keep(struct decode *d, const json_t *string)
                 nuls++;
         if (!nuls) {
                 const char *word = common_word(s, n);
+                if (!word && d->host && strcmp(s, d->host) == 0)
+                        word = d->host;
                 return word ? word : arena_strndup(d->arena, s, n);
         }
         AUTO_STR *text = mem_resize(NULL, n + nuls, 1);

@@ -20,6 +20,7 @@ struct decode {
         struct arena *arena;
         const struct object_options *options;
         const char *namespace;      /* of the object */
+        const char *host;           /* a long string that comes again, kept once; NULL: none yet */
         const struct object *draft; /* of the first, measuring pass; NULL while that is made */
         bool silent;                /* problems are not noted */
         struct problem *problems;

@@ -76,7 +76,7 @@ static void finish_path(struct decode *d, const struct place *at, const json_t *
         (void)at;
         struct ingress_path *path = item;
         if (!path->path || !*path->path)
-                path->path = decode_member(json, "path") && !path->path ? "" : "/";
+                path->path = !json || (decode_member(json, "path") && !path->path) ? "" : "/";
         if (!decode_member(json, "pathType"))
                 path->type = PATH_IMPLEMENTATION_SPECIFIC;
 }

@@ -94,7 +94,19 @@ static const struct field virtualhost_fields[] = {
         {FIELD_OF("fqdn", FIELD_STRING, ingressroute, fqdn)},
         {FIELD_OF("tls", FIELD_OBJECT, ingressroute, tls), .shape = &tls_shape, .closed = true},
 };
-static const struct shape virtualhost_shape = {.strict = true, SHAPE_FIELDS(virtualhost_fields)};
+
+/* status says the name again, twice. */
+static void finish_virtualhost(struct decode *d, const struct place *at, const json_t *json, void *item)
+{
+        (void)at;
+        (void)json;
+        struct ingressroute *ir = item;
+        if (ir->fqdn)
+                d->host = ir->fqdn_host = decode_host(d, ir->fqdn);
+}
+
+static const struct shape virtualhost_shape = {
+        .strict = true, SHAPE_FIELDS(virtualhost_fields), .finish = finish_virtualhost};
 
 static const struct field spec_fields[] = {
         {.name = "virtualhost",
@@ -182,7 +194,5 @@ void decode_ingressroute(struct decode *d, const json_t *json, struct object *o)
 {
         struct ingressroute *ir = arena_alloc(d->arena, sizeof(*ir));
         decode_shape(d, NULL, &top_shape, json, ir);
-        if (ir->fqdn)
-                ir->fqdn_host = decode_host(d, ir->fqdn);
         o->ingressroute = ir;
 }
