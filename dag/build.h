@@ -18,8 +18,11 @@ struct build_entry {
         const struct object *object;
         struct object_ref *ref; /* in the host's arena */
         bool reached, owner;
-        uint64_t *served;             /* a bit a route, in the host's arena; NULL until it is walked */
-        struct host_outside *outside; /* in scratch */
+        const struct planned_route *plan; /* in scratch; NULL until it is walked */
+        struct delegations delegations;   /* likewise */
+        uint64_t *served;                 /* a bit a route, in the host's arena; NULL until it is walked */
+        uint64_t *told;                   /* a bit a route, in scratch: its delegation has a finding already */
+        struct host_outside *outside;     /* in scratch */
         size_t outside_count;
         struct findings findings; /* in the host's arena */
         int64_t claim_since;
@@ -45,7 +48,8 @@ struct build {
         struct build_route *routes; /* in scratch */
         size_t route_count;
         size_t walk_count, outside_count;
-        bool full; /* DelegationTooLarge: nothing more is followed */
+        size_t looked; /* routes looked at, let in or not */
+        bool full;     /* DelegationTooLarge: nothing more is followed */
 };
 
 /* The object's entry, made when there is none. */
@@ -71,8 +75,8 @@ void build_finish(struct build *b);
 void walk_root(struct build *b, struct build_entry *root);
 /* Judges spec.tcpproxy of c->about as an object alone. */
 void tcpproxy_judge(const struct check *c);
-/* Follows the root's tcpproxy to its services; sets host->tcpproxy. */
-void tcpproxy_build(struct build *b, struct build_entry *root);
+/* Follows the root's tcpproxy to its services; sets host->tcpproxy when serve. */
+void tcpproxy_build(struct build *b, struct build_entry *root, bool serve);
 /* Adds what the Ingresses of the host's namespace say, and their TLS where the host has none. */
 void ingress_build(struct build *b, const struct claims *claims);
 /* Judges an Ingress (c->about) as an object alone. */

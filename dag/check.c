@@ -41,20 +41,10 @@ static bool rule_denies(const struct policy *policy, enum rule rule)
         return true;
 }
 
-void check_add(const struct check *c, enum rule rule, struct place at, const char *leaf, const char *subject,
-               const char *format, ...)
+/* field and message are in the list's arena already. */
+static void add(const struct check *c, enum rule rule, const char *field, const char *subject, const char *message)
 {
-        if (!c->list)
-                return;
         struct arena *a = c->list->arena;
-        const char *field = place_field(a, at, leaf);
-        bool of_decoding = rule == RULE_FieldInvalid || rule == RULE_UnknownField;
-        if (!of_decoding && has_problem(c->about, field))
-                return;
-        va_list ap;
-        va_start(ap, format);
-        const char *message = arena_vprintf(a, format, ap);
-        va_end(ap);
         struct finding *f = arena_push(a, &c->list->items, &c->list->count);
         *f = (struct finding){
                 .rule = rule,
@@ -64,6 +54,34 @@ void check_add(const struct check *c, enum rule rule, struct place at, const cha
                 .message = message,
                 .subject = arena_strdup(a, subject ? subject : ""),
         };
+}
+
+void check_add(const struct check *c, enum rule rule, struct place at, const char *leaf, const char *subject,
+               const char *format, ...)
+{
+        if (!c->list)
+                return;
+        struct arena *a = c->list->arena;
+        const char *field = place_field(a, at, leaf);
+        if (has_problem(c->about, field))
+                return;
+        va_list ap;
+        va_start(ap, format);
+        add(c, rule, field, subject, arena_vprintf(a, format, ap));
+        va_end(ap);
+}
+
+void check_add_problems(const struct check *c)
+{
+        if (!c->list)
+                return;
+        struct arena *a = c->list->arena;
+        for (size_t i = 0; i < c->about->problem_count; i++) {
+                const struct problem *p = &c->about->problems[i];
+                bool unknown = p->type == PROBLEM_UNKNOWN;
+                add(c, unknown ? RULE_UnknownField : RULE_FieldInvalid, arena_strdup(a, p->field), p->field,
+                    arena_printf(a, "%s: %s", unknown ? "unknown field" : "Invalid value", p->message));
+        }
 }
 
 const char *check_quote(const struct check *c, const char *s)

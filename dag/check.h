@@ -59,6 +59,9 @@ char *place_field(struct arena *a, struct place at, const char *leaf) __attribut
 void check_add(const struct check *c, enum rule rule, struct place at, const char *leaf, const char *subject,
                const char *format, ...) __attribute__((format(printf, 6, 7)));
 
+/* FieldInvalid or UnknownField for every problem that decoding c->about met. */
+void check_add_problems(const struct check *c);
+
 /* s quoted for a message, in the scratch arena; NULL becomes "". */
 const char *check_quote(const struct check *c, const char *s) __attribute__((returns_nonnull));
 

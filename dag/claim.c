@@ -17,10 +17,8 @@ const char *claim_ingress_host_problem(const char *host)
 
 bool claim_ingress_host_granted(const struct check *c, const char *namespace, const char *host)
 {
-        if (host[0] != '*')
+        if (host[0] != '*' || c->policy->allow_wildcard_hosts)
                 return grant_host(c->view, c->policy, namespace, host);
-        if (c->policy->allow_wildcard_hosts)
-                return true;
         /* A wildcard is never free: without an annotation that names it, it is refused. */
         struct policy strict = *c->policy;
         strict.require_fqdn_grants = true;
@@ -134,16 +132,12 @@ static const struct claim *first_in_namespace(const struct claim *claims, size_t
         return NULL;
 }
 
-/* An heir follows its owner directly, whatever its own age. */
-static const struct claim *place_heir(const struct claims *all)
+/* The root that the owner's handover names. */
+static const struct claim *find_heir(const struct claims *all)
 {
-        for (size_t i = 1; i < all->root_count; i++) {
-                if (!grant_handover(all->roots[0].object, all->roots[i].object))
-                        continue;
-                struct claim heir = all->roots[i];
-                memmove(&all->roots[2], &all->roots[1], (i - 1) * sizeof(heir));
-                all->roots[1] = heir;
-                return &all->roots[1];
+        for (size_t i = 0; all->owner && i < all->root_count; i++) {
+                if (&all->roots[i] != all->owner && grant_handover(all->owner->object, all->roots[i].object))
+                        return &all->roots[i];
         }
         return NULL;
 }
@@ -165,9 +159,9 @@ void claims_find(const struct check *c, const char *name, struct claims *out)
                 qsort(out->roots, out->root_count, sizeof(*out->roots), by_precedence);
         if (out->ingress_count)
                 qsort(out->ingresses, out->ingress_count, sizeof(*out->ingresses), by_precedence);
-        out->heir = place_heir(out);
         out->namespace = winning_namespace(out);
         out->owner = first_in_namespace(out->roots, out->root_count, out->namespace);
+        out->heir = find_heir(out);
 }
 
 /* An heir's claim is the owner's, one microsecond later: before everybody else's, never before the owner's. */
@@ -177,7 +171,7 @@ int64_t claim_since_of(const struct claims *all, const struct claim *claim)
 {
         const struct claim *first = &all->roots[0];
         /* While an Ingress of another namespace has the host, no root gets a claim that would take it from there. */
-        if (first != all->owner && !claim->persisted)
+        if (first != all->owner && claim != all->owner && !claim->persisted)
                 return 0;
         if (claim == all->heir && first->persisted)
                 return first->since + HEIR_DELAY;

@@ -121,8 +121,8 @@ static void build_root(struct build *b, const struct claim *owner)
         if (state != TLS_NONE)
                 build_tls(b, root, state);
         walk_root(b, root);
-        if (ir->tcpproxy && state == TLS_GOOD)
-                tcpproxy_build(b, root);
+        if (ir->tcpproxy)
+                tcpproxy_build(b, root, state == TLS_GOOD);
         if (state == TLS_CONFLICTING || (!ir->route_count && !ir->tcpproxy))
                 serve_nothing(b, root);
 }

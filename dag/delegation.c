@@ -62,11 +62,40 @@ bool delegation_is_to(const struct ir_delegate *d, const struct object *o)
 
 /* ---- who owns which prefix ---- */
 
+/* Paths in an order in which all that a prefix covers follows it directly: '/' comes before every other byte. */
+static int path_compare(const char *a, const char *b, size_t *common)
+{
+        size_t n = 0;
+        while (a[n] && a[n] == b[n])
+                n++;
+        *common = n;
+        if (a[n] == b[n])
+                return 0;
+        int x = a[n] == '/' ? 1 : a[n] ? (unsigned char)a[n] + 1 : 0;
+        int y = b[n] == '/' ? 1 : b[n] ? (unsigned char)b[n] + 1 : 0;
+        return x - y;
+}
+
 static int by_prefix(const void *x, const void *y)
 {
         const struct delegated *a = x;
         const struct delegated *b = y;
-        return strcmp(a->prefix, b->prefix);
+        size_t common;
+        return path_compare(a->prefix, b->prefix, &common);
+}
+
+/* Whether a prefix of a path, n bytes long, ends where a segment does. */
+static bool is_boundary(const char *path, size_t n)
+{
+        return n == 1 || !path[n] || path[n] == '/';
+}
+
+/* The prefix itself, or the next one around it, that is no longer than what it has in common with path. */
+static const struct delegated *innermost(const struct delegated *d, const char *path, size_t common)
+{
+        while (d && (d->length > common || !is_boundary(path, d->length)))
+                d = d->around;
+        return d;
 }
 
 struct delegations delegations_of(struct arena *a, const struct object *o, const struct planned_route *plan)
@@ -75,97 +104,104 @@ struct delegations delegations_of(struct arena *a, const struct object *o, const
         size_t n = 0;
         for (size_t i = 0; i < ir->route_count; i++)
                 n += plan[i].kind == ROUTE_DELEGATES;
+        if (n == 0)
+                return (struct delegations){0};
         struct delegated *items = arena_calloc(a, n, sizeof(*items));
         size_t count = 0;
         for (size_t i = 0; i < ir->route_count; i++) {
                 if (plan[i].kind == ROUTE_DELEGATES)
-                        items[count++] = (struct delegated){plan[i].match, ir->routes[i].delegate, i};
+                        items[count++] = (struct delegated){.prefix = plan[i].match,
+                                                            .length = strlen(plan[i].match),
+                                                            .to = ir->routes[i].delegate,
+                                                            .route = i};
         }
-        if (n > 1)
-                qsort(items, n, sizeof(*items), by_prefix);
+        qsort(items, n, sizeof(*items), by_prefix);
+        for (size_t i = 1; i < n; i++) {
+                size_t common;
+                path_compare(items[i - 1].prefix, items[i].prefix, &common);
+                items[i].around = innermost(&items[i - 1], items[i].prefix, common);
+        }
         return (struct delegations){items, n};
-}
-
-/* The first n bytes of a path, looked for among prefixes. */
-struct prefix_key {
-        const char *p;
-        size_t n;
-};
-
-static int compare_key(const void *x, const void *y)
-{
-        const struct prefix_key *key = x;
-        const struct delegated *d = y;
-        int order = strncmp(key->p, d->prefix, key->n);
-        return order ? order : d->prefix[key->n] ? -1 : 0;
 }
 
 const struct delegated *delegations_find(const struct delegations *all, const char *match)
 {
-        if (all->count == 0)
-                return NULL;
-        for (size_t n = strlen(match); n > 0; n--) {
-                bool boundary = n == 1 || !match[n] || match[n] == '/';
-                if (!boundary || (n == 1 && match[0] != '/'))
-                        continue;
-                struct prefix_key key = {match, n};
-                const struct delegated *found = bsearch(&key, all->items, all->count, sizeof(*all->items), compare_key);
-                if (found)
-                        return found;
+        /* The last prefix that is not behind match: what covers match is that one or lies around it. */
+        const struct delegated *last = NULL;
+        size_t last_common = 0;
+        size_t low = 0, high = all->count;
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+                size_t common;
+                if (path_compare(all->items[middle].prefix, match, &common) <= 0) {
+                        last = &all->items[middle];
+                        last_common = common;
+                        low = middle + 1;
+                } else {
+                        high = middle;
+                }
         }
-        return NULL;
+        return innermost(last, match, last_common);
 }
 
 /* ---- a cycle through the candidate ---- */
 
-struct search {
-        const struct check *c;
-        const struct object *goal;
-        struct map *ways; /* "namespace/name" -> "b/y -> a/x", the way from there to the goal; "" for none (yet) */
+enum { CYCLE_ROUTES_MAX = 65536 }; /* looked at in one search: a review stays short */
+
+/* An object from which delegations lead to the candidate. */
+struct way {
+        const struct object *object;
+        const struct way *next; /* NULL: the candidate itself */
 };
 
-static const char *object_text(const struct search *s, const struct object *o)
+/* The search goes upwards, so it is short where few delegate. Routes and tcpproxies are chains of their own. */
+struct search {
+        const struct check *c;
+        bool tcpproxy;
+        struct map *found; /* "namespace/name" -> way */
+        const struct way **queue;
+        size_t queued, looked;
+};
+
+static void add_way(struct search *s, const struct object *o, const struct way *next)
 {
-        return arena_printf(s->c->scratch, "%s/%s", o->namespace, o->name);
+        const char *key = arena_printf(s->c->scratch, "%s/%s", o->namespace, o->name);
+        if (s->queued >= DELEGATION_OBJECTS_MAX || map_get(s->found, key))
+                return;
+        struct way *way = arena_alloc(s->c->scratch, sizeof(*way));
+        *way = (struct way){o, next};
+        map_set(s->found, key, way);
+        *arena_push(s->c->scratch, &s->queue, &s->queued) = way;
 }
 
-static const char *search_way(struct search *s, const struct object *from, size_t depth);
-
-/* The way from one delegation of from on, or NULL. */
-static const char *follow(struct search *s, const struct object *from, struct place at, const struct ir_delegate *d,
-                          size_t depth)
+static bool delegates_to(struct search *s, const struct object *from, const struct object *to)
 {
-        struct check c = *s->c;
-        c.about = from;
-        c.list = NULL;
-        const struct object *target = d ? delegation_target(&c, at, d) : NULL;
-        if (!target)
-                return NULL;
-        return target == s->goal ? object_text(s, s->goal) : search_way(s, target, depth + 1);
-}
-
-/* Each object is searched once, whatever the number of ways to it. */
-static const char *search_way(struct search *s, const struct object *from, size_t depth)
-{
-        static char none[] = "";
-        const char *key = object_text(s, from);
-        const char *known = map_get(s->ways, key);
-        if (known)
-                return *known ? known : NULL;
-        if (depth > DELEGATION_DEPTH_MAX || map_count(s->ways) >= DELEGATION_OBJECTS_MAX)
-                return NULL;
-        map_set(s->ways, key, none);
         const struct ingressroute *ir = from->ingressroute;
-        const char *way = NULL;
-        for (size_t i = 0; i < ir->route_count && !way; i++)
-                way = follow(s, from, place_route(i), ir->routes[i].delegate, depth);
-        if (!way && ir->tcpproxy)
-                way = follow(s, from, place_tcpproxy(), ir->tcpproxy->delegate, depth);
-        if (!way)
-                return NULL;
-        char *whole = arena_printf(s->c->scratch, "%s -> %s", key, way);
-        map_set(s->ways, key, whole);
-        return whole;
+        if (s->tcpproxy)
+                return ir->tcpproxy && !ir->tcpproxy->service_count && delegation_is_to(ir->tcpproxy->delegate, to);
+        for (size_t i = 0; i < ir->route_count && s->looked < CYCLE_ROUTES_MAX; i++, s->looked++) {
+                if (!ir->routes[i].service_count && delegation_is_to(ir->routes[i].delegate, to))
+                        return true;
+        }
+        return false;
+}
+
+static void search_up(struct search *s)
+{
+        const struct check *c = s->c;
+        add_way(s, c->about, NULL);
+        for (size_t i = 0; i < s->queued && s->looked < CYCLE_ROUTES_MAX; i++) {
+                const struct object *o = s->queue[i]->object;
+                if (o->ingressroute->is_root || !judge_is_ours(c->view, c->policy, o))
+                        continue;
+                const struct object *const *all;
+                const char *name = arena_printf(c->scratch, "%s/%s", o->namespace, o->name);
+                size_t n = view_list(c->view, c->scratch, TERM_DELEGATOR, name, &all);
+                for (size_t k = 0; k < n; k++) {
+                        if (grant_delegation(c->policy, o, all[k]) && delegates_to(s, all[k], o))
+                                add_way(s, all[k], s->queue[i]);
+                }
+        }
 }
 
 void delegation_add_cycle(const struct check *c, struct place at, const struct ir_delegate *d, const char *chain)
@@ -176,26 +212,37 @@ void delegation_add_cycle(const struct check *c, struct place at, const struct i
                           "Invalid value: the delegation leads back: %s", chain);
 }
 
-static void judge_cycle_at(const struct check *c, struct search *s, struct place at, const struct ir_delegate *d)
+static void judge_cycle_at(const struct search *s, struct place at, const struct ir_delegate *d)
 {
-        const char *way = follow(s, c->about, at, d, 0);
-        if (way)
-                delegation_add_cycle(c, at, d,
-                                     arena_printf(c->scratch, "%s/%s -> %s", c->about->namespace, c->about->name, way));
+        const struct check *c = s->c;
+        struct check quiet = *c;
+        quiet.list = NULL;
+        if (!d || !delegation_target(&quiet, at, d))
+                return;
+        const struct way *way = map_get(s->found, arena_printf(c->scratch, "%s/%s", d->namespace, d->name));
+        if (!way)
+                return;
+        const char *chain = arena_printf(c->scratch, "%s/%s", c->about->namespace, c->about->name);
+        for (; way; way = way->next)
+                chain = arena_printf(c->scratch, "%s -> %s/%s", chain, way->object->namespace, way->object->name);
+        delegation_add_cycle(c, at, d, chain);
 }
 
-static void judge_cycles(const struct check *c)
+static void judge_cycles(const struct check *c, bool tcpproxy)
 {
         const struct ingressroute *ir = c->about->ingressroute;
-        AUTO(map) *ways = map_new();
-        struct search s = {.c = c, .goal = c->about, .ways = ways};
-        for (size_t i = 0; i < ir->route_count; i++)
-                judge_cycle_at(c, &s, place_route(i), ir->routes[i].delegate);
-        if (ir->tcpproxy)
-                judge_cycle_at(c, &s, place_tcpproxy(), ir->tcpproxy->delegate);
+        AUTO(map) *found = map_new();
+        struct search s = {.c = c, .tcpproxy = tcpproxy, .found = found};
+        search_up(&s);
+        if (tcpproxy && ir->tcpproxy && !ir->tcpproxy->service_count)
+                judge_cycle_at(&s, place_tcpproxy(), ir->tcpproxy->delegate);
+        for (size_t i = 0; !tcpproxy && i < ir->route_count && i < ROUTES_PER_OBJECT_MAX; i++) {
+                if (!ir->routes[i].service_count)
+                        judge_cycle_at(&s, place_route(i), ir->routes[i].delegate);
+        }
 }
 
-/* ---- routes that no delegator lets in ---- */
+/* ---- routes that a delegator does not let in ---- */
 
 /* One accepted delegator and what it hands on. */
 struct delegator {
@@ -238,40 +285,56 @@ static size_t accepted_delegators(const struct check *c, struct delegator out[DE
         return count;
 }
 
-static bool any_lets_in(const struct delegator *delegators, size_t n, const struct object *child, const char *match)
+static bool lets_in(const struct delegator *d, const struct object *child, const char *match)
 {
+        const struct delegated *best = delegations_find(&d->delegations, match);
+        return best && delegation_is_to(best->to, child);
+}
+
+/* Every one of them excludes the route: denied. Some do: perhaps strangers, so only said. */
+static void judge_outside_at(const struct check *c, const struct delegator *all, size_t n, size_t route,
+                             const char *match)
+{
+        const struct object *first = NULL;
+        size_t excluded = 0;
         for (size_t i = 0; i < n; i++) {
-                const struct delegated *best = delegations_find(&delegators[i].delegations, match);
-                if (best && delegation_is_to(best->to, child))
-                        return true;
+                if (lets_in(&all[i], c->about, match))
+                        continue;
+                first = first ? first : all[i].object;
+                excluded++;
         }
-        return false;
+        if (!first)
+                return;
+        size_t before = c->list->count;
+        check_add(c, RULE_PathOutsideDelegation, place_route(route), "match", match,
+                  "Invalid value: %s lies outside of what IngressRoute %s/%s delegates to this object (to be rid of a "
+                  "stranger's delegation, name those that you accept in the annotation "
+                  "contour.heptio.com/delegated-from)",
+                  check_quote(c, match), first->namespace, first->name);
+        if (excluded < n && c->list->count > before)
+                c->list->items[before].denies = false;
 }
 
 static void judge_outside(const struct check *c)
 {
         struct delegator *delegators = arena_calloc(c->scratch, DELEGATORS_JUDGED_MAX, sizeof(*delegators));
         size_t n = accepted_delegators(c, delegators);
-        if (n == 0)
+        if (n == 0 || !c->list)
                 return;
         struct check quiet = *c;
         quiet.list = NULL;
         const struct planned_route *plan = route_plan(&quiet);
-        for (size_t i = 0; i < c->about->ingressroute->route_count; i++) {
-                if (!plan[i].match || any_lets_in(delegators, n, c->about, plan[i].match))
-                        continue;
-                const struct object *first = delegators[0].object;
-                check_add(c, RULE_PathOutsideDelegation, place_route(i), "match", plan[i].match,
-                          "Invalid value: %s lies outside of what IngressRoute %s/%s delegates to this object (to be "
-                          "rid of a stranger's delegation, name those that you accept in the annotation "
-                          "contour.heptio.com/delegated-from)",
-                          check_quote(c, plan[i].match), first->namespace, first->name);
+        for (size_t i = 0; i < c->about->ingressroute->route_count && i < ROUTES_PER_OBJECT_MAX; i++) {
+                if (plan[i].match)
+                        judge_outside_at(c, delegators, n, i, plan[i].match);
         }
 }
 
 void delegation_judge_candidate(const struct check *c)
 {
-        judge_cycles(c);
-        if (!c->about->ingressroute->is_root)
-                judge_outside(c);
+        if (c->about->ingressroute->is_root)
+                return; /* nothing leads to a root */
+        judge_cycles(c, false);
+        judge_cycles(c, true);
+        judge_outside(c);
 }

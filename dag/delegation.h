@@ -11,6 +11,7 @@ enum {
         DELEGATION_DEPTH_MAX = 32,     /* delegations in a chain */
         DELEGATION_OBJECTS_MAX = 4096, /* objects in a host, each counted once per distinct prefix */
         DELEGATION_ROUTES_MAX = 16384, /* routes in a host */
+        DELEGATION_LOOKED_MAX = 65536, /* routes looked at on the walk of a host, also those that are not let in */
 };
 
 /*
@@ -22,11 +23,13 @@ const struct object *delegation_target(const struct check *c, struct place at, c
 /* One prefix that an object hands on. */
 struct delegated {
         const char *prefix; /* normalised */
+        size_t length;
         const struct ir_delegate *to;
         size_t route;
+        const struct delegated *around; /* the next shorter one that covers it; NULL: none */
 };
 
-/* All prefixes that an object hands on, by prefix. */
+/* All prefixes that an object hands on, in an order for delegations_find(). */
 struct delegations {
         const struct delegated *items;
         size_t count;
@@ -44,6 +47,6 @@ bool delegation_is_to(const struct ir_delegate *d, const struct object *o);
 /* Adds DelegationCycle; chain is "a/x -> b/y -> a/x" from c->about on. */
 void delegation_add_cycle(const struct check *c, struct place at, const struct ir_delegate *d, const char *chain);
 
-/* What admission alone asks of a candidate: whether it closes a cycle; whether every existing delegator excludes one
- * of its routes. */
+/* What admission alone asks of a candidate: whether it closes a cycle; which of its routes existing delegators
+ * exclude. */
 void delegation_judge_candidate(const struct check *c);

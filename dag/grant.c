@@ -147,9 +147,10 @@ static bool is_tls_version(const char *s)
         return str_equal(s, "1.1") || str_equal(s, "1.2") || str_equal(s, "1.3");
 }
 
-static bool is_host_item(const char *s)
+/* Envoy's names of conditions; whatever else stands there must not reach it. */
+static bool is_retry_condition(const char *s)
 {
-        return is_host_pattern(s);
+        return !s[strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-")];
 }
 
 static bool is_delegator_item(const char *s)
@@ -186,11 +187,12 @@ static const struct annotation_rule annotation_rules[] = {
         {KIND_INGRESSROUTE, "delegated-from", true, is_delegator_item,
          "must be a list of namespace/name or namespace/*; what cannot be read grants nothing"},
         {KIND_INGRESSROUTE, "fqdn-handover", false, is_heir, "must be namespace/name; it hands over nothing"},
-        {KIND_NAMESPACE, "allowed-fqdns", true, is_host_item,
+        {KIND_NAMESPACE, "allowed-fqdns", true, is_host_pattern,
          "must be a list of host names and *.suffix; what cannot be read grants nothing"},
         {KIND_INGRESS, "request-timeout", false, is_timeout, "must be a duration such as 30s, or infinity"},
         {KIND_INGRESS, "response-timeout", false, is_timeout, "must be a duration such as 30s, or infinity"},
         {KIND_INGRESS, "per-try-timeout", false, is_timeout, "must be a duration such as 30s, or infinity"},
+        {KIND_INGRESS, "retry-on", true, is_retry_condition, "must be a list of Envoy's retry conditions, such as 5xx"},
         {KIND_INGRESS, "num-retries", false, is_uint32, "must be a whole number"},
         {KIND_INGRESS, "tls-minimum-protocol-version", false, is_tls_version, "must be 1.1, 1.2 or 1.3"},
         {KIND_INGRESS, "websocket-routes", true, is_path_item, "must be a list of paths"},
@@ -214,7 +216,7 @@ static bool rule_accepts(const struct annotation_rule *rule, const char *value)
         bool fine = true;
         while (fine && syntax_next_item(&value, &item)) {
                 fine = item.n < sizeof(text);
-                if (fine) {
+                if (fine && item.n) { /* an empty list is one, too */
                         memcpy(text, item.p, item.n);
                         text[item.n] = '\0';
                         fine = rule->fine(text);
@@ -244,4 +246,15 @@ void grant_judge_annotations(const struct check *c)
                                 add_invalid(c, an->key, an->value, rule->problem);
                 }
         }
+}
+
+const char *grant_readable_annotation(const struct object *o, const char *name)
+{
+        const char *value = object_contour_annotation(o, name);
+        for (size_t k = 0; value && k < COUNT_OF(annotation_rules); k++) {
+                const struct annotation_rule *rule = &annotation_rules[k];
+                if (rule->kind == o->kind && str_equal(rule->name, name) && !rule_accepts(rule, value))
+                        return NULL;
+        }
+        return value;
 }

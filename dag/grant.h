@@ -19,5 +19,8 @@ bool grant_secret(const struct check *c, const char *secret_namespace, const cha
 /* Whether owner's annotation fqdn-handover names heir. */
 bool grant_handover(const struct object *owner, const struct object *heir);
 
+/* Contour's annotation (its name behind the prefix), or NULL when it is not there or cannot be read. */
+const char *grant_readable_annotation(const struct object *o, const char *name);
+
 /* AnnotationInvalid for every annotation of c->about that cannot be read, all kinds. */
 void grant_judge_annotations(const struct check *c);

@@ -3,6 +3,7 @@
 #include "dag/build.h"
 
 #include "dag/compile.h"
+#include "dag/grant.h"
 #include "dag/route.h"
 #include "dag/service.h"
 #include "dag/syntax.h"
@@ -36,8 +37,8 @@ static int64_t annotation_timeout(const struct object *o)
 static struct route route_defaults(struct arena *a, const struct object *o)
 {
         struct route route = {.timeout = annotation_timeout(o), .insecure = true};
-        const char *retry_on = object_contour_annotation(o, "retry-on");
-        if (retry_on) {
+        const char *retry_on = grant_readable_annotation(o, "retry-on");
+        if (retry_on && *retry_on) {
                 const char *count = object_contour_annotation(o, "num-retries");
                 const char *per_try = object_contour_annotation(o, "per-try-timeout");
                 long n = count ? strtol(count, NULL, 10) : 0;

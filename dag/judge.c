@@ -155,24 +155,11 @@ static void judge_tlscertificatedelegation(const struct check *c)
 
 /* ---- any object ---- */
 
-static void judge_problems(const struct check *c)
-{
-        for (size_t i = 0; i < c->about->problem_count; i++) {
-                const struct problem *p = &c->about->problems[i];
-                if (p->type == PROBLEM_INVALID)
-                        check_add(c, RULE_FieldInvalid, place_object, p->field, p->field, "Invalid value: %s",
-                                  p->message);
-                else
-                        check_add(c, RULE_UnknownField, place_object, p->field, p->field, "unknown field: %s",
-                                  p->message);
-        }
-}
-
 void judge_object(const struct view *v, const struct policy *policy, const struct object *o, struct findings *list)
 {
         AUTO(arena) *scratch = arena_new(SCRATCH_FIRST);
         struct check c = {.view = v, .policy = policy, .about = o, .list = list, .scratch = scratch};
-        judge_problems(&c);
+        check_add_problems(&c);
         grant_judge_annotations(&c);
         switch (o->kind) {
         case KIND_INGRESSROUTE:
@@ -182,6 +169,7 @@ void judge_object(const struct view *v, const struct policy *policy, const struc
                 judge_tlscertificatedelegation(&c);
                 break;
         case KIND_INGRESS:
+                judge_is_ours(v, policy, o); /* read: object_state() asks for it */
                 ingress_judge(&c);
                 break;
         case KIND_INGRESSCLASS:

@@ -176,7 +176,8 @@ void route_resolve(const struct check *c, size_t index, struct arena *result, st
         if (!result)
                 return;
         if (!fine || upstreams.broken) {
-                *out = (struct route){.action = ROUTE_UNAVAILABLE, .insecure = route.insecure};
+                *out = (struct route){
+                        .action = ROUTE_UNAVAILABLE, .insecure = route.insecure, .timeout = TIMEOUT_DEFAULT};
                 return;
         }
         route.action = ROUTE_FORWARD;

@@ -201,6 +201,15 @@ static const struct service_port *find_port(const struct service *s, const struc
         return NULL;
 }
 
+/* What a resolver might take for an address in another notation ("127.1", "10.0x1"): no top-level domain has digits
+ * in front. */
+static bool ends_in_number(const char *name)
+{
+        const char *last = strrchr(name, '.');
+        last = last ? last + 1 : name;
+        return *last >= '0' && *last <= '9';
+}
+
 /* A name under the cluster's own domain, or one that a resolver might complete to such: never an outside service. */
 static bool is_inside_name(const struct policy *policy, const char *name)
 {
@@ -211,7 +220,7 @@ static bool is_inside_name(const struct policy *policy, const char *name)
         size_t n = strlen(lower);
         while (n && lower[n - 1] == '.')
                 lower[--n] = '\0';
-        if (!strchr(lower, '.') || syntax_is_ip(lower) || !syntax_is_subdomain(lower))
+        if (!strchr(lower, '.') || ends_in_number(lower) || !syntax_is_subdomain(lower))
                 return true;
         AUTO_STR *suffix = mem_printf(".%s", domain);
         return str_has_suffix(lower, ".svc") || str_has_suffix(lower, ".localhost") || str_equal(lower, domain) ||

@@ -36,45 +36,61 @@ static void gather_hosts(struct merge *m)
                 qsort(m->hosts, m->host_count, sizeof(*m->hosts), by_name);
 }
 
-static bool serves_route(const struct host_object *o, uint32_t route)
+/* A bit for each route of the object that some chain of some host lets in. */
+static uint64_t *union_of_served(const struct merge *m, size_t words)
 {
-        return route / 64 < o->served_words && (o->served[route / 64] >> (route % 64) & 1);
+        uint64_t *served = arena_calloc(m->a, words, sizeof(*served));
+        for (size_t i = 0; i < m->host_count; i++) {
+                const struct host_object *o = host_find_object(m->hosts[i], &m->ref);
+                for (size_t k = 0; o && k < o->served_words && k < words; k++)
+                        served[k] |= o->served[k];
+        }
+        return served;
 }
 
-/* Whether any chain of any host lets the object's route in. */
-static bool is_served_somewhere(const struct merge *m, const struct object_ref *ref, uint32_t route)
+static bool serves_anything(const struct merge *m, const struct object_ref *ref)
 {
         const struct host *const *hosts;
         size_t n = m->hosts_of(ref, &hosts, m->arg);
         for (size_t i = 0; i < n; i++) {
                 const struct host_object *o = host_find_object(hosts[i], ref);
-                if (o && serves_route(o, route))
+                for (size_t k = 0; o && k < o->served_words; k++) {
+                        if (o->served[k])
+                                return true;
+                }
+        }
+        return false;
+}
+
+static bool has_finding(const struct findings *list, enum rule rule, const char *field)
+{
+        for (size_t i = 0; i < list->count; i++) {
+                if (list->items[i].rule == rule && str_equal(list->items[i].field, field))
                         return true;
         }
         return false;
 }
 
-static bool has_finding(const struct merge *m, enum rule rule, const char *field)
+/* Routes of the object that no chain of any host lets in; each is told once, admission's own finding first. */
+static void add_outside(struct merge *m, const struct findings *own)
 {
-        for (size_t i = 0; i < m->findings.count; i++) {
-                if (m->findings.items[i].rule == rule && str_equal(m->findings.items[i].field, field))
-                        return true;
+        size_t words = (m->object->ingressroute->route_count + 63) / 64;
+        uint64_t *done = union_of_served(m, words);
+        for (size_t i = 0; i < m->host_count; i++) {
+                const struct host_object *o = host_find_object(m->hosts[i], &m->ref);
+                for (size_t k = 0; o && k < o->outside_count; k++) {
+                        const struct host_outside *x = &o->outside[k];
+                        uint64_t bit = UINT64_C(1) << (x->route % 64);
+                        if (x->route / 64 >= words || done[x->route / 64] & bit)
+                                continue;
+                        done[x->route / 64] |= bit;
+                        if (x->finding && !has_finding(own, RULE_PathOutsideDelegation, x->finding->field))
+                                findings_add(&m->findings, x->finding);
+                }
         }
-        return false;
 }
 
-/* Routes of the object that no chain of any host lets in; each is told once. */
-static void add_outside(struct merge *m, const struct host_object *o)
-{
-        for (size_t i = 0; i < o->outside_count; i++) {
-                const struct host_outside *x = &o->outside[i];
-                if (x->finding && !is_served_somewhere(m, &m->ref, x->route) &&
-                    !has_finding(m, RULE_PathOutsideDelegation, x->finding->field))
-                        findings_add(&m->findings, x->finding);
-        }
-}
-
-/* Delegations of the object to children whose routes another chain serves: then it is the delegation that is bad. */
+/* Delegations of the object that let in nothing of a child that is served elsewhere: then it is they that are bad. */
 static void add_at_parent(struct merge *m, const struct host *h)
 {
         if (!h->has_outside)
@@ -83,8 +99,7 @@ static void add_at_parent(struct merge *m, const struct host *h)
                 const struct host_object *child = &h->objects[i];
                 for (size_t k = 0; k < child->outside_count; k++) {
                         const struct host_outside *x = &child->outside[k];
-                        if (x->at_parent && object_ref_equal(&x->parent, &m->ref) &&
-                            is_served_somewhere(m, &child->ref, x->route))
+                        if (x->at_parent && object_ref_equal(&x->parent, &m->ref) && serves_anything(m, &child->ref))
                                 findings_add(&m->findings, x->at_parent);
                 }
         }
@@ -100,9 +115,10 @@ static void gather_findings(struct merge *m, const struct findings *own)
                         continue;
                 for (size_t k = 0; k < o->finding_count; k++)
                         findings_add(&m->findings, &o->findings[k]);
-                add_outside(m, o);
                 add_at_parent(m, m->hosts[i]);
         }
+        if (m->object->kind == KIND_INGRESSROUTE && m->host_count)
+                add_outside(m, own);
 }
 
 /* ---- reached or orphaned ---- */
@@ -133,11 +149,22 @@ static const char *broken_link(const struct merge *m, const struct object *deleg
                                                 : "is not reached by a root itself";
 }
 
+/* Of those that delegate to the object the one to tell of: rather one that may than a stranger. */
+static const struct object *likely_parent(const struct merge *m)
+{
+        const struct object *const *all;
+        const char *name = arena_printf(m->a, "%s/%s", m->ref.namespace, m->ref.name);
+        size_t n = view_list_unread(m->view, m->a, TERM_DELEGATOR, name, &all);
+        for (size_t i = 0; i < n; i++) {
+                if (judge_is_ours(m->view, m->policy, all[i]) && grant_delegation(m->policy, m->object, all[i]))
+                        return all[i];
+        }
+        return n ? all[0] : NULL;
+}
+
 static void add_orphaned(struct merge *m)
 {
-        const struct object *const *delegators;
-        const char *name = arena_printf(m->a, "%s/%s", m->ref.namespace, m->ref.name);
-        size_t n = view_list_unread(m->view, m->a, TERM_DELEGATOR, name, &delegators);
+        const struct object *parent = likely_parent(m);
         struct finding f = {
                 .rule = RULE_Orphaned,
                 .about = m->ref,
@@ -145,10 +172,10 @@ static void add_orphaned(struct merge *m)
                 .subject = "",
                 .message = "no root reaches this object: no IngressRoute delegates to it",
         };
-        if (n)
+        if (parent)
                 f.message =
                         arena_printf(m->a, "no root reaches this object: IngressRoute %s/%s delegates to it, but %s",
-                                     delegators[0]->namespace, delegators[0]->name, broken_link(m, delegators[0]));
+                                     parent->namespace, parent->name, broken_link(m, parent));
         findings_add(&m->findings, &f);
 }
 

@@ -68,6 +68,18 @@ static bool is_on_the_way(struct build_entry *const *way, size_t n, const struct
         return false;
 }
 
+/* Blames the candidate where it is on the way, else the root, as walk does. */
+static void add_too_long(struct build *b, struct build_entry *const *way, size_t n)
+{
+        size_t i = n - 1;
+        while (i > 0 && way[i]->object != b->check.view->candidate)
+                i--;
+        struct check c = build_check(b, way[i]);
+        check_add(&c, RULE_DelegationTooLarge, place_tcpproxy(), "delegate",
+                  way[i]->object->ingressroute->tcpproxy->delegate->name,
+                  "Too many: a chain of more than %d delegations", DELEGATION_DEPTH_MAX);
+}
+
 /* The next object of the chain, or NULL when it ends here, well or not. */
 static struct build_entry *next_entry(struct build *b, struct build_entry *const *way, size_t n,
                                       const struct ir_delegate *d)
@@ -82,36 +94,44 @@ static struct build_entry *next_entry(struct build *b, struct build_entry *const
                 return NULL;
         }
         if (n > DELEGATION_DEPTH_MAX) {
-                check_add(&c, RULE_DelegationTooLarge, place_tcpproxy(), "delegate", d->name,
-                          "Too many: the chain from the root is longer than %d delegations", DELEGATION_DEPTH_MAX);
+                add_too_long(b, way, n);
                 return NULL;
         }
         return build_entry(b, target);
 }
 
-void tcpproxy_build(struct build *b, struct build_entry *root)
+/* Marks the chain as reached; its last object, or NULL when the chain is broken. */
+static struct build_entry *walk_chain(struct build *b, struct build_entry *root)
 {
-        struct host_tcpproxy *out = arena_alloc(b->arena, sizeof(*out));
-        b->host->tcpproxy = out;
         struct build_entry *way[DELEGATION_DEPTH_MAX + 1];
         size_t n = 0;
-        for (struct build_entry *e = root; e;) {
+        struct build_entry *e = root;
+        while (e) {
                 way[n++] = e;
                 e->reached = true;
-                const struct ir_tcpproxy *t = e->object->ingressroute->tcpproxy;
                 struct check quiet = build_quiet(b, e);
                 bool fine;
-                const struct ir_delegate *d = check_action(&quiet, t, &fine);
-                if (d) {
-                        e = next_entry(b, way, n, d);
-                        continue;
-                }
-                if (fine) {
-                        struct upstreams upstreams;
-                        service_resolve(&quiet, place_tcpproxy(), t->services, t->service_count, b->arena, &upstreams);
-                        out->clusters = upstreams.clusters;
-                        out->cluster_count = upstreams.count;
-                }
-                return;
+                const struct ir_delegate *d = check_action(&quiet, e->object->ingressroute->tcpproxy, &fine);
+                if (!d)
+                        return fine ? e : NULL;
+                e = next_entry(b, way, n, d);
         }
+        return NULL;
+}
+
+void tcpproxy_build(struct build *b, struct build_entry *root, bool serve)
+{
+        struct build_entry *last = walk_chain(b, root);
+        if (!serve)
+                return;
+        struct host_tcpproxy *out = arena_alloc(b->arena, sizeof(*out));
+        b->host->tcpproxy = out;
+        if (!last)
+                return;
+        struct check quiet = build_quiet(b, last);
+        const struct ir_tcpproxy *t = last->object->ingressroute->tcpproxy;
+        struct upstreams upstreams;
+        service_resolve(&quiet, place_tcpproxy(), t->services, t->service_count, b->arena, &upstreams);
+        out->clusters = upstreams.clusters;
+        out->cluster_count = upstreams.count;
 }

@@ -12,8 +12,8 @@ struct frame {
         struct build_entry *entry;
         const struct frame *up; /* NULL: the root */
         const char *prefix;     /* what up delegates; NULL for the root */
+        size_t route;           /* of up, by which it does */
         size_t depth;
-        struct delegations delegations;
 };
 
 /*
@@ -29,7 +29,7 @@ static bool lets_in(const struct frame *f, const char *match, const struct deleg
         if (!syntax_path_covers(f->prefix, match))
                 return false;
         for (const struct frame *child = f; child->up; child = child->up) {
-                const struct delegated *best = delegations_find(&child->up->delegations, match);
+                const struct delegated *best = delegations_find(&child->up->entry->delegations, match);
                 if (best && !delegation_is_to(best->to, child->entry->object)) {
                         *owner = best;
                         return false;
@@ -62,22 +62,23 @@ static const struct finding *outside_finding(struct build *b, const struct frame
         return one.items;
 }
 
-static const struct finding *at_parent_finding(struct build *b, const struct frame *f, const char *match)
+static const struct finding *at_parent_finding(struct build *b, const struct frame *f)
 {
         struct findings one = {.arena = b->arena};
         struct check c = build_check(b, f->up->entry);
         c.list = &one;
         const struct object *child = f->entry->object;
-        check_add(&c, RULE_PathOutsideDelegation, place_object, "spec.routes", match,
-                  "Invalid value: %s is delegated to IngressRoute %s/%s, whose route %s lies outside of it",
-                  check_quote(&c, f->prefix), child->namespace, child->name, check_quote(&c, match));
+        check_add(&c, RULE_PathOutsideDelegation, place_route(f->route), "delegate",
+                  arena_printf(b->check.scratch, "%s/%s %s", child->namespace, child->name, f->prefix),
+                  "Invalid value: IngressRoute %s/%s has no route below %s", child->namespace, child->name,
+                  check_quote(&c, f->prefix));
         if (one.count)
                 one.items->denies = false;
         return one.items;
 }
 
 static void add_outside(struct build *b, const struct frame *f, size_t index, const char *match,
-                        const struct delegated *owner, bool first)
+                        const struct delegated *owner)
 {
         if (b->outside_count >= DELEGATION_ROUTES_MAX)
                 return;
@@ -86,14 +87,27 @@ static void add_outside(struct build *b, const struct frame *f, size_t index, co
         out->route = (uint32_t)index;
         out->parent = *f->up->entry->ref;
         out->finding = outside_finding(b, f, index, match, owner);
-        out->at_parent = first ? at_parent_finding(b, f, match) : NULL;
 }
 
 static void visit(struct build *b, struct frame *f);
 
-static bool has_room(const struct build *b)
+/* A host takes an object as a whole or not at all. */
+static bool has_room(const struct build *b, const struct object *o)
 {
-        return b->walk_count < DELEGATION_OBJECTS_MAX && b->route_count < DELEGATION_ROUTES_MAX;
+        size_t n = o->ingressroute->route_count;
+        return b->walk_count < DELEGATION_OBJECTS_MAX && b->route_count + n <= DELEGATION_ROUTES_MAX &&
+               b->looked + n <= DELEGATION_LOOKED_MAX;
+}
+
+/* One finding is enough for one delegation, however often it is met. */
+static bool mark_told(struct build *b, struct build_entry *e, size_t route)
+{
+        if (!e->told)
+                e->told = arena_calloc(b->check.scratch, (e->object->ingressroute->route_count + 63) / 64,
+                                       sizeof(uint64_t));
+        bool told = e->told[route / 64] >> (route % 64) & 1;
+        e->told[route / 64] |= UINT64_C(1) << (route % 64);
+        return !told;
 }
 
 /* "a/x -> b/y -> a/x", from the frame's object whose delegation leads back to target. */
@@ -110,6 +124,29 @@ static const char *chain_text(struct build *b, const struct frame *f, const stru
         return arena_printf(a, "%s/%s -> %s", last->namespace, last->name, text);
 }
 
+static void add_cycle(struct build *b, const struct frame *f, const struct delegated *d, const struct object *target)
+{
+        struct check c = build_check(b, f->entry);
+        if (mark_told(b, f->entry, d->route))
+                delegation_add_cycle(&c, place_route(d->route), d->to, chain_text(b, f, target));
+}
+
+/* Blames the candidate where it is on the way, else the root: never who was fine under other roots. */
+static void add_too_long(struct build *b, const struct frame *f, const struct delegated *d)
+{
+        const struct object *last = f->entry->object;
+        size_t route = d->route;
+        for (; f->up && f->entry->object != b->check.view->candidate; f = f->up)
+                route = f->route;
+        struct check c = build_check(b, f->entry);
+        if (mark_told(b, f->entry, route))
+                check_add(&c, RULE_DelegationTooLarge, place_route(route), "delegate",
+                          c.about->ingressroute->routes[route].delegate->name,
+                          "Too many: a chain of more than %d delegations; what IngressRoute %s/%s hands on at its end "
+                          "answers 503",
+                          DELEGATION_DEPTH_MAX, last->namespace, last->name);
+}
+
 static bool is_on_the_way(const struct frame *f, const struct object *target)
 {
         for (; f; f = f->up) {
@@ -119,73 +156,93 @@ static bool is_on_the_way(const struct frame *f, const struct object *target)
         return false;
 }
 
-/* Whether target is to be walked below prefix: once per distinct prefix of a host. */
-static bool mark_walked(struct build *b, const struct object *target, const char *prefix)
-{
-        if (!b->walked)
-                b->walked = map_new();
-        const char *key = arena_printf(b->check.scratch, "%s/%s %s", target->namespace, target->name, prefix);
-        return !map_set(b->walked, key, b);
-}
-
 /* Follows one delegation; false when the prefix is cut off. */
 static bool follow(struct build *b, const struct frame *f, const struct delegated *d)
 {
-        struct check c = build_check(b, f->entry);
         struct check quiet = build_quiet(b, f->entry);
         const struct object *target = delegation_target(&quiet, place_route(d->route), d->to);
         if (!target)
                 return false;
         if (is_on_the_way(f, target)) {
-                delegation_add_cycle(&c, place_route(d->route), d->to, chain_text(b, f, target));
+                add_cycle(b, f, d, target);
                 return false;
         }
+        /* Once per distinct prefix: no exponential diamonds. */
+        const char *key = arena_printf(b->check.scratch, "%s/%s %s", target->namespace, target->name, d->prefix);
+        if (b->walked && map_get(b->walked, key))
+                return true;
         if (f->depth >= DELEGATION_DEPTH_MAX) {
-                check_add(&c, RULE_DelegationTooLarge, place_route(d->route), "delegate", d->to->name,
-                          "Too many: the chain from the root is longer than %d delegations", DELEGATION_DEPTH_MAX);
+                add_too_long(b, f, d);
                 return false;
         }
-        if (b->full || !has_room(b)) {
+        if (b->full || !has_room(b, target)) {
                 b->full = true;
                 return false;
         }
-        if (!mark_walked(b, target, d->prefix))
-                return true;
-        struct frame next = {.entry = build_entry(b, target), .up = f, .prefix = d->prefix, .depth = f->depth + 1};
+        if (!b->walked)
+                b->walked = map_new();
+        map_set(b->walked, key, b);
+        struct frame next = {.entry = build_entry(b, target),
+                             .up = f,
+                             .prefix = d->prefix,
+                             .route = d->route,
+                             .depth = f->depth + 1};
         visit(b, &next);
-        return !b->full;
+        return true;
+}
+
+static void add_own_route(struct build *b, const struct frame *f, size_t i)
+{
+        const struct ir_route *written = &f->entry->object->ingressroute->routes[i];
+        const struct planned_route *planned = &f->entry->plan[i];
+        if (planned->kind == ROUTE_DELEGATES || b->route_count >= DELEGATION_ROUTES_MAX)
+                return;
+        if (planned->kind == ROUTE_CUT_OFF) {
+                build_add_unavailable(b, f->entry, i, planned->match, route_is_insecure(b->check.policy, written),
+                                      false);
+                return;
+        }
+        struct check quiet = build_quiet(b, f->entry);
+        struct route route;
+        route_resolve(&quiet, i, b->arena, &route);
+        build_add_route(b, f->entry, i, planned->match, &route, false);
 }
 
 /* Adds what the object itself serves. */
-static void add_own_routes(struct build *b, const struct frame *f, const struct planned_route *plan)
+static void add_own_routes(struct build *b, const struct frame *f)
 {
-        struct check quiet = build_quiet(b, f->entry);
-        const struct ingressroute *ir = f->entry->object->ingressroute;
-        bool first_outside = true;
-        for (size_t i = 0; i < ir->route_count; i++) {
-                if (plan[i].kind == ROUTE_DROPPED)
+        struct build_entry *e = f->entry;
+        const size_t outside_before = e->outside_count;
+        bool any_let_in = false;
+        for (size_t i = 0; i < e->object->ingressroute->route_count; i++) {
+                if (e->plan[i].kind == ROUTE_DROPPED)
                         continue;
                 const struct delegated *owner;
-                if (!lets_in(f, plan[i].match, &owner)) {
-                        add_outside(b, f, i, plan[i].match, owner, first_outside);
-                        first_outside = false;
+                if (!lets_in(f, e->plan[i].match, &owner)) {
+                        add_outside(b, f, i, e->plan[i].match, owner);
                         continue;
                 }
-                f->entry->served[i / 64] |= UINT64_C(1) << (i % 64);
-                if (plan[i].kind == ROUTE_DELEGATES)
-                        continue;
-                if (b->route_count >= DELEGATION_ROUTES_MAX) {
-                        b->full = true;
-                        return;
-                }
-                struct route route = {
-                        .action = ROUTE_UNAVAILABLE,
-                        .insecure = route_is_insecure(b->check.policy, &ir->routes[i]),
-                };
-                if (plan[i].kind == ROUTE_SERVES)
-                        route_resolve(&quiet, i, b->arena, &route);
-                build_add_route(b, f->entry, i, plan[i].match, &route, false);
+                any_let_in = true;
+                e->served[i / 64] |= UINT64_C(1) << (i % 64);
+                add_own_route(b, f, i);
         }
+        if (!any_let_in && e->outside_count > outside_before)
+                e->outside[outside_before].at_parent = at_parent_finding(b, f);
+}
+
+/* The candidate where the host has it below its root, else the root's largest delegation. */
+static void add_too_large(struct build *b, struct build_entry *root, size_t largest)
+{
+        struct build_entry *blamed = root;
+        for (size_t i = 0; i < b->entry_count; i++) {
+                if (b->entries[i]->object == b->check.view->candidate)
+                        blamed = b->entries[i];
+        }
+        struct check c = build_check(b, blamed);
+        check_add(&c, RULE_DelegationTooLarge, blamed == root ? place_route(largest) : place_object,
+                  blamed == root ? "delegate" : "spec.routes", b->host->name,
+                  "Too many: %s would have more than %d objects or %d routes; the rest answers 503", b->host->name,
+                  DELEGATION_OBJECTS_MAX, DELEGATION_ROUTES_MAX);
 }
 
 /* Which of the root's delegations has brought most, for DelegationTooLarge. */
@@ -195,14 +252,15 @@ struct largest {
 
 static void follow_delegations(struct build *b, const struct frame *f, struct largest *largest)
 {
-        const struct ingressroute *ir = f->entry->object->ingressroute;
-        struct arena *a = b->check.scratch;
+        const struct build_entry *e = f->entry;
+        const struct ingressroute *ir = e->object->ingressroute;
         /* In the order of the object's routes: who comes first serves. */
-        const struct delegated **in_order = arena_calloc(a, ir->route_count, sizeof(const struct delegated *));
-        for (size_t i = 0; i < f->delegations.count; i++)
-                in_order[f->delegations.items[i].route] = &f->delegations.items[i];
+        const struct delegated **in_order =
+                arena_calloc(b->check.scratch, ir->route_count, sizeof(const struct delegated *));
+        for (size_t i = 0; i < e->delegations.count; i++)
+                in_order[e->delegations.items[i].route] = &e->delegations.items[i];
         for (size_t i = 0; i < ir->route_count; i++) {
-                if (!in_order[i] || !(f->entry->served[i / 64] >> (i % 64) & 1))
+                if (!in_order[i] || !(e->served[i / 64] >> (i % 64) & 1))
                         continue;
                 const struct delegated *owner;
                 if (!lets_in(f, in_order[i]->prefix, &owner))
@@ -217,26 +275,29 @@ static void follow_delegations(struct build *b, const struct frame *f, struct la
         }
 }
 
+/* What does not depend on the way to the object, made once. */
+static void prepare(struct build *b, struct build_entry *e)
+{
+        if (e->plan)
+                return;
+        struct check quiet = build_quiet(b, e);
+        e->plan = route_plan(&quiet);
+        e->delegations = delegations_of(b->check.scratch, e->object, e->plan);
+        e->served = arena_calloc(b->arena, (e->object->ingressroute->route_count + 63) / 64, sizeof(uint64_t));
+}
+
 static void visit(struct build *b, struct frame *f)
 {
-        struct check quiet = build_quiet(b, f->entry);
-        const struct planned_route *plan = route_plan(&quiet);
-        size_t words = (f->entry->object->ingressroute->route_count + 63) / 64;
-        b->walk_count++;
-        f->entry->reached = true;
-        if (!f->entry->served)
-                f->entry->served = arena_calloc(b->arena, words, sizeof(uint64_t));
-        f->delegations = delegations_of(b->check.scratch, f->entry->object, plan);
         struct largest largest = {0};
-        add_own_routes(b, f, plan);
-        if (f->delegations.count)
+        b->walk_count++;
+        b->looked += f->entry->object->ingressroute->route_count;
+        f->entry->reached = true;
+        prepare(b, f->entry);
+        add_own_routes(b, f);
+        if (f->entry->delegations.count)
                 follow_delegations(b, f, &largest);
-        if (!f->up && b->full) {
-                struct check c = build_check(b, f->entry);
-                check_add(&c, RULE_DelegationTooLarge, place_route(largest.route), "delegate", "host",
-                          "Too many: %s would have more than %d objects or %d routes; the rest answers 503",
-                          b->host->name, DELEGATION_OBJECTS_MAX, DELEGATION_ROUTES_MAX);
-        }
+        if (!f->up && b->full)
+                add_too_large(b, f->entry, largest.route);
 }
 
 void walk_root(struct build *b, struct build_entry *root)
