@@ -183,7 +183,7 @@ static void drain(evutil_socket_t fd, short what, void *arg)
         (void)fd;
         (void)what;
         struct server *s = arg;
-        webhook_server_stop(s->webhook, DRAIN_GRACE);
+        webhook_server_stop(mem_take(&s->webhook), DRAIN_GRACE);
         leader_release(s->leader, leave);
 }
 
