@@ -120,7 +120,7 @@ static void append_object(const struct object *o, void *arg)
         struct object_state state = {0};
         const struct object *same;
         if (o->kind != KIND_INGRESSROUTE)
-                pipeline_findings(page->server->pipeline, o, a, &state);
+                pipeline_findings(page->server->pipeline, o, false, a, &state);
         else if (pipeline_state(page->server->pipeline, o->namespace, o->name, a, &state, &same) != PIPELINE_READY)
                 return;
         for (size_t i = 0; i < state.finding_count; i++)

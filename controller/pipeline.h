@@ -86,8 +86,12 @@ enum pipeline_answer {
 /* The state of an IngressRoute, and the object; both are valid until the next turn and for as long as a is. */
 enum pipeline_answer pipeline_state(struct pipeline *p, const char *namespace, const char *name, struct arena *a,
                                     struct object_state *state, const struct object **o);
-/* Findings of any stored object, states of IngressRoutes included, in a. Not for the hot path: judges others anew. */
-void pipeline_findings(struct pipeline *p, const struct object *o, struct arena *a, struct object_state *state);
+/*
+ * The state of any stored object, in a, judged anew: not for the hot path. With as_candidate what only admission asks
+ * is asked too (whether it closes a cycle that no root reaches).
+ */
+void pipeline_findings(struct pipeline *p, const struct object *o, bool as_candidate, struct arena *a,
+                       struct object_state *state);
 
 /* Wall clock of the last compile in microseconds; 0 when there was none. */
 int64_t pipeline_compiled_at(const struct pipeline *p);

@@ -86,9 +86,11 @@ enum pipeline_answer pipeline_state(struct pipeline *p, const char *namespace, c
         return PIPELINE_READY;
 }
 
-void pipeline_findings(struct pipeline *p, const struct object *o, struct arena *a, struct object_state *state)
+void pipeline_findings(struct pipeline *p, const struct object *o, bool as_candidate, struct arena *a,
+                       struct object_state *state)
 {
         struct findings own = {.arena = a};
-        judge_object(&(struct view){.store = p->options.store}, p->options.policy, o, &own);
+        struct view v = {.store = p->options.store, .candidate = as_candidate ? o : NULL};
+        judge_object(&v, p->options.policy, o, &own);
         compute_state(p, o, &own, a, state);
 }
