@@ -55,7 +55,7 @@ static void grow(struct buf *b, size_t need)
         if (b->secret) {
                 /* realloc() would leave a copy behind. */
                 char *bytes = mem_calloc(capacity + 1, 1);
-                if (b->len)
+                if (b->bytes)
                         memcpy(bytes, b->bytes, b->len);
                 drop_bytes(b);
                 b->bytes = bytes;

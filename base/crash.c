@@ -19,20 +19,24 @@ struct line {
 };
 static _Thread_local struct line line;
 
+static void say(const char *p, size_t n)
+{
+        ssize_t ignored = write(STDERR_FILENO, p, n); /* there is nowhere left to complain to */
+        (void)ignored;
+}
+
 /* Only write(2), sigaction(2) and raise(3): all else is forbidden in a handler (signal-safety(7)). */
 static void on_fatal(int number)
 {
         static const char head[] = "gatehouse: fatal signal while ";
         static const char idle[] = "gatehouse: fatal signal while idle\n";
-        ssize_t ignored;
         if (line.len) {
-                ignored = write(STDERR_FILENO, head, sizeof(head) - 1);
-                ignored = write(STDERR_FILENO, line.text, line.len);
-                ignored = write(STDERR_FILENO, "\n", 1);
+                say(head, sizeof(head) - 1);
+                say(line.text, line.len);
+                say("\n", 1);
         } else {
-                ignored = write(STDERR_FILENO, idle, sizeof(idle) - 1);
+                say(idle, sizeof(idle) - 1);
         }
-        (void)ignored;
         /* SA_RESETHAND has restored the default: returning or raising now ends the process with this signal. */
         raise(number);
 }

@@ -5,6 +5,7 @@
 #include "dag/compile.h"
 #include "dag/syntax.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* One object on the way from the root, on the stack. */
@@ -80,6 +81,7 @@ static const struct finding *at_parent_finding(struct build *b, const struct fra
 static void add_outside(struct build *b, const struct frame *f, size_t index, const char *match,
                         const struct delegated *owner)
 {
+        assert(f->up); /* everything is let in at the root */
         if (b->outside_count >= DELEGATION_ROUTES_MAX)
                 return;
         b->outside_count++;
@@ -116,11 +118,10 @@ static const char *chain_text(struct build *b, const struct frame *f, const stru
         struct arena *a = b->check.scratch;
         const struct object *last = f->entry->object;
         const char *text = arena_printf(a, "%s/%s", last->namespace, last->name);
-        const struct frame *p = f;
-        while (p->entry->object != target) {
-                p = p->up;
-                text = arena_printf(a, "%s/%s -> %s", p->entry->object->namespace, p->entry->object->name, text);
-        }
+        /* target is on the way: is_on_the_way(). */
+        for (const struct frame *p = f; p && p->entry->object != target; p = p->up)
+                text = arena_printf(a, "%s/%s -> %s", p->up->entry->object->namespace, p->up->entry->object->name,
+                                    text);
         return arena_printf(a, "%s/%s -> %s", last->namespace, last->name, text);
 }
 
