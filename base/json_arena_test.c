@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <jansson.h>
@@ -54,8 +55,8 @@ static void arena__used_up__fails_as_out_of_memory(void **state)
         char *text = mem_calloc(n * 3 + 3, 1);
         text[0] = '[';
         for (size_t i = 0; i < n; i++)
-                memcpy(text + 1 + i * 3, "[],", 3);
-        memcpy(text + n * 3, "]", 2);
+                snprintf(text + 1 + i * 3, 4, "[],");
+        text[n * 3] = ']';
         json_arena_begin();
         json_error_t error;
         assert_null(json_loads(text, 0, &error));

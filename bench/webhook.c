@@ -201,12 +201,13 @@ struct result {
 
 static void measure_latency(uint16_t port, const struct bodies *bodies, struct result *r)
 {
+        const size_t half = LATENCY_CALLS / 2, most = LATENCY_CALLS / 100 * 99;
         struct worker one = {.port = port, .bodies = bodies, .calls = LATENCY_CALLS};
         one.nanos = mem_calloc(LATENCY_CALLS, sizeof(*one.nanos));
         call_often(&one);
         qsort(one.nanos, LATENCY_CALLS, sizeof(*one.nanos), by_size);
-        r->p50 = (double)one.nanos[LATENCY_CALLS / 2] / 1e6;
-        r->p99 = (double)one.nanos[LATENCY_CALLS * 99 / 100] / 1e6;
+        r->p50 = (double)one.nanos[half] / 1e6;
+        r->p99 = (double)one.nanos[most] / 1e6;
         mem_free(one.nanos);
 }
 

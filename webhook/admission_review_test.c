@@ -117,7 +117,7 @@ static void read__needs_too_much_memory__gives_413(void **state)
         char *body = mem_calloc(n, 1);
         body[0] = '[';
         for (size_t i = 1; i + 3 < n; i += 3)
-                memcpy(body + i, "{},", 3);
+                snprintf(body + i, 4, "{},");
         AUTO(arena) *a = arena_new(64);
         struct admission_review r;
         struct err e = {0};
@@ -281,8 +281,8 @@ static void answer__long_warning__keeps_field_and_rule(void **state)
         (void)state;
         char text[600] = "spec.routes[3].match: ";
         for (size_t i = strlen(text); i < 560; i += 2)
-                memcpy(text + i, "\xc3\xa9", 2);
-        memcpy(text + 560, "\t[PathInvalid]", 15);
+                snprintf(text + i, 3, "\xc3\xa9");
+        snprintf(text + 560, 32, "\t[PathInvalid]");
         const char *warnings[] = {text};
         json_t *v = answer(&(struct admission_answer){.allowed = true, .warnings = warnings, .warning_count = 1});
         const char *told =

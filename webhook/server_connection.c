@@ -45,7 +45,7 @@ static int64_t patience(const struct webhook_limits *l, enum connection_state st
 
 void server_connection_expire(struct webhook_server *s, int64_t now)
 {
-        struct connection *c;
+        struct connection *c = NULL;
         DL_FOREACH (s->connections, c) {
                 if (now - c->since > patience(&s->limits, c->state))
                         cut(c);
@@ -55,7 +55,7 @@ void server_connection_expire(struct webhook_server *s, int64_t now)
 /* The list is in order of since: the first in one of the two states is the one that has been in it longest. */
 static struct connection *longest_in(struct webhook_server *s, enum connection_state a, enum connection_state b)
 {
-        struct connection *c;
+        struct connection *c = NULL;
         DL_FOREACH (s->connections, c) {
                 if (!c->cut && (c->state == a || c->state == b))
                         return c;
@@ -127,7 +127,7 @@ void server_connection_enter(struct connection *c, enum connection_state state)
 
 void server_connection_close_idle(struct webhook_server *s)
 {
-        struct connection *c;
+        struct connection *c = NULL;
         pthread_mutex_lock(&s->mutex);
         DL_FOREACH (s->connections, c) {
                 /* A new one may be about to send its first request. */

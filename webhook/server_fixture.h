@@ -129,9 +129,8 @@ struct client {
 };
 
 struct reply {
-        int status; /* 0: the connection ended without one */
-        char *head; /* for mem_free(), as the body */
-        char *body;
+        int status;        /* 0: the connection ended without one */
+        char *head, *body; /* never NULL */
 };
 
 FIXTURE_UNUSED static void reply_done(struct reply *r)
@@ -265,42 +264,39 @@ FIXTURE_UNUSED static bool client_sees_end(struct client *c)
 /* The next reply, by its Content-Length. */
 FIXTURE_UNUSED static struct reply client_receive(struct client *c)
 {
-        struct reply r = {0};
-        char *end;
+        struct reply r = {.head = mem_strndup("", 0), .body = mem_strndup("", 0)};
+        const char *end;
         while (!(end = c->len ? strstr(c->bytes, "\r\n\r\n") : NULL)) {
                 if (!client_read_more(c))
                         return r;
         }
         size_t head = (size_t)(end + 4 - c->bytes), length = 0;
+        mem_free(r.head);
         r.head = mem_strndup(c->bytes, head);
         const char *declared = strcasestr(r.head, "\r\nContent-Length:");
         if (declared)
                 length = strtoul(declared + strlen("\r\nContent-Length:"), NULL, 10);
         while (c->len < head + length) {
-                if (!client_read_more(c)) {
-                        reply_done(&r);
+                if (!client_read_more(c))
                         return r;
-                }
         }
+        mem_free(r.body);
         r.body = mem_strndup(c->bytes + head, length);
         c->len -= head + length;
         memmove(c->bytes, c->bytes + head + length, c->len + 1);
-        r.status = atoi(r.head + strlen("HTTP/1.1 "));
+        r.status = (int)strtol(r.head + strlen("HTTP/1.1 "), NULL, 10);
         return r;
 }
 
 FIXTURE_UNUSED static struct reply client_post(struct client *c, const char *path, const char *body, size_t n)
 {
-        AUTO_STR *head = mem_printf("POST %s HTTP/1.1\r\nHost: webhook\r\nContent-Type: application/json\r\n"
-                                    "Content-Length: %zu\r\n\r\n",
-                                    path, n);
-        size_t head_len = strlen(head);
-        char *all = mem_calloc(head_len + n + 1, 1);
-        memcpy(all, head, head_len);
-        memcpy(all + head_len, body, n);
-        bool sent = client_send(c, all, head_len + n);
-        mem_free(all);
-        return sent ? client_receive(c) : (struct reply){0};
+        AUTO(buf) *request = buf_new(n + 1024);
+        buf_printf(request,
+                   "POST %s HTTP/1.1\r\nHost: webhook\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
+                   path, n);
+        buf_append(request, body, n);
+        client_send(c, buf_data(request), buf_len(request));
+        return client_receive(c);
 }
 
 /* ---- the server ---- */

@@ -21,11 +21,11 @@ static const char *const BODIES[] = {
 
 struct load {
         pthread_t thread;
-        uint16_t port;
         size_t body;
-        atomic_bool stop;
+        uint16_t port;
         atomic_int answered;
         int failed;
+        atomic_bool stop;
 };
 
 static void *review_often(void *arg)

@@ -106,7 +106,8 @@ static void tolerate(const struct judgement *j, struct findings *found)
 static void add_warning(struct arena *a, struct verdict *v, const char *text)
 {
         const char **warnings = (const char **)(uintptr_t)v->warnings;
-        *arena_push(a, &warnings, &v->warning_count) = text;
+        const char **added = arena_push(a, &warnings, &v->warning_count);
+        *added = text;
         v->warnings = warnings;
 }
 
@@ -114,10 +115,9 @@ static void add_cause(struct arena *a, struct verdict *v, const struct finding *
 {
         struct admission_cause *causes = (struct admission_cause *)(uintptr_t)v->causes;
         const char *rule = rule_info(f->rule)->name;
-        *arena_push(a, &causes, &v->cause_count) = (struct admission_cause){
-                .field = arena_strdup(a, f->field),
-                .message = arena_printf(a, "%s [%s]", f->message, rule),
-        };
+        struct admission_cause *added = arena_push(a, &causes, &v->cause_count);
+        added->field = arena_strdup(a, f->field);
+        added->message = arena_printf(a, "%s [%s]", f->message, rule);
         v->causes = causes;
 }
 
