@@ -12,7 +12,7 @@ mkdir -p "$dir"
 stop() {
         trap - EXIT INT TERM
         if [ -n "${DEMO_KUBECONFIG:-}" ]; then
-                kubectl delete --ignore-not-found -f "$dir/webhooks.yaml" -f e2e/demo/1-teams.yaml -f manifests/crds \
+                kubectl delete --ignore-not-found -f "$dir/webhooks.yaml" -f e2e/demo/1-teams.yaml \
                         >/dev/null 2>&1 || true
         fi
         for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
@@ -56,7 +56,7 @@ until_true "an answer of the API server" kubectl get namespaces
 address=${DEMO_ADDRESS:-127.0.0.1}
 webhook_port=$(free_port) http_port=$(free_port) debug_port=$(free_port)
 build/gatehouse certgen --pem "$dir/certs" --ip "$address" >"$dir/certgen.log"
-kubectl apply -f manifests/crds >/dev/null
+kubectl apply -k manifests/crds >/dev/null
 until_true "the CRDs" kubectl get ingressroutes -A
 # The namespace that the Lease and the claims' Secret live in.
 kubectl create namespace gatehouse-system >/dev/null 2>&1 || true
