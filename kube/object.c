@@ -273,7 +273,8 @@ size_t object_size(const struct object *o)
 char *object_normalise_host(struct arena *a, const char *host)
 {
         size_t n = strlen(host);
-        if (n && host[n - 1] == '.')
+        /* Two dots are an empty label, not a root: taking one of them off each time would not be idempotent. */
+        if (n && host[n - 1] == '.' && (n == 1 || host[n - 2] != '.'))
                 n--;
         char *normal = arena_strndup(a, host, n);
         for (char *c = normal; *c; c++)

@@ -3,6 +3,7 @@
 
 import time
 
+from .basics import until
 from .scenario import key_of, split_key
 
 PATIENCE = 5.0  # how long a verdict or a status may take to become what it must be
@@ -29,7 +30,18 @@ class Runner:
     def _problem(self, step, what):
         self.problems.append(f"{self.scenario.path.name}: {step.about}: {what}")
 
+    def _await_next_second(self):
+        """Until the API server gives out a later creationTimestamp than so far; they have whole seconds."""
+        probe = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "what-time-is-it"}}
+
+        def stamp():
+            return self.kube.create(probe, dryRun="All").body["metadata"]["creationTimestamp"]
+        first = stamp()
+        until(lambda: stamp() > first, "the next second")
+
     def _step(self, step):
+        if step.later:
+            self._await_next_second()
         for obj, verdict, unguarded in step.applies:
             self._ensure_namespace(obj)
             problem = self._apply_unguarded(obj) if unguarded else self._apply(obj, verdict, step.at_once)

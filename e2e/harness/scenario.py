@@ -13,7 +13,7 @@ from .kube import KINDS, api_version
 DIRECTORY = pathlib.Path(__file__).resolve().parents[1] / "scenarios"
 RULE = re.compile(r"\[([A-Z][A-Za-z]+)\]")
 META = ("annotations", "labels")
-STEP_KEYS = {"about", "apply", "delete", "status", "repeat", "at_once", "unguarded"}
+STEP_KEYS = {"about", "apply", "delete", "status", "repeat", "at_once", "later", "unguarded"}
 
 
 class ScenarioError(Exception):
@@ -157,6 +157,7 @@ class Step:
             raise ScenarioError(f"{where}: unknown keys {sorted(unknown)}")
         self.about = raw.get("about", where)
         self.at_once = raw.get("at_once", False)
+        self.later = raw.get("later", False)
         self.deletes = raw.get("delete", [])
         self.status = {key: Expected(spec, f"{where}: {key}") for key, spec in (raw.get("status") or {}).items()}
         self.applies = []  # (object, Verdict, unguarded)
