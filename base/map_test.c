@@ -71,7 +71,8 @@ static void note(const char *key, void *value, void *arg)
 {
         (void)value;
         struct walk *w = arg;
-        strcat(w->seen, key);
+        size_t n = strlen(w->seen);
+        snprintf(w->seen + n, sizeof(w->seen) - n, "%s", key);
         if (w->remove)
                 map_remove(w->map, key);
 }

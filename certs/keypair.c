@@ -139,7 +139,7 @@ bool keypair_poll(struct keypair *k, int64_t now)
         if (stamps_equal(&before, &k->seen) && !k->refused)
                 return false;
         struct err e = {0};
-        int64_t not_after;
+        int64_t not_after = 0;
         struct pair *pair = load(k, now, &not_after, &e);
         struct stamps after = stamps_get(k);
         if (!stamps_equal(&before, &after)) {

@@ -213,28 +213,40 @@ static enum MHD_Result request_arrives(void *arg, struct MHD_Connection *connect
 
 /* ---- the listener ---- */
 
-static int listen_on(const char *address, uint16_t port, struct err *e)
+union address {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+};
+
+/* The size of what was filled; 0 with an error when text is no address. */
+static socklen_t fill_address(union address *a, const char *text, uint16_t port, struct err *e)
 {
-        struct sockaddr_storage any = {0};
-        struct sockaddr_in *v4 = (struct sockaddr_in *)&any;
-        struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&any;
-        socklen_t size = sizeof(*v4);
-        if (inet_pton(AF_INET, address, &v4->sin_addr) == 1) {
-                v4->sin_family = AF_INET;
-                v4->sin_port = htons(port);
-        } else if (inet_pton(AF_INET6, address, &v6->sin6_addr) == 1) {
-                v6->sin6_family = AF_INET6;
-                v6->sin6_port = htons(port);
-                size = sizeof(*v6);
-        } else {
-                err_set(e, "\"%s\" is no IP address", address);
-                return -1;
+        if (inet_pton(AF_INET, text, &a->v4.sin_addr) == 1) {
+                a->v4.sin_family = AF_INET;
+                a->v4.sin_port = htons(port);
+                return sizeof(a->v4);
         }
-        int fd = socket(any.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (inet_pton(AF_INET6, text, &a->v6.sin6_addr) == 1) {
+                a->v6.sin6_family = AF_INET6;
+                a->v6.sin6_port = htons(port);
+                return sizeof(a->v6);
+        }
+        err_set(e, "\"%s\" is no IP address", text);
+        return 0;
+}
+
+static int listen_on(const char *text, uint16_t port, struct err *e)
+{
+        union address a = {0};
+        socklen_t size = fill_address(&a, text, port, e);
+        if (!size)
+                return -1;
+        int fd = socket(a.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         int on = 1;
-        if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
-            bind(fd, (struct sockaddr *)&any, size) != 0 || listen(fd, SOMAXCONN) != 0) {
-                err_set_errno(e, "listening on %s port %u", address, port);
+        if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 || bind(fd, &a.any, size) != 0 ||
+            listen(fd, SOMAXCONN) != 0) {
+                err_set_errno(e, "listening on %s port %u", text, port);
                 if (fd >= 0)
                         close(fd);
                 return -1;
@@ -275,13 +287,12 @@ struct http *http_start(const char *address, uint16_t port, const struct http_ro
 
 uint16_t http_port(const struct http *h)
 {
-        struct sockaddr_storage any;
-        socklen_t size = sizeof(any);
+        union address a = {0};
+        socklen_t size = sizeof(a);
         int fd = MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_LISTEN_FD)->listen_fd;
-        if (getsockname(fd, (struct sockaddr *)&any, &size) != 0)
+        if (getsockname(fd, &a.any, &size) != 0)
                 return 0;
-        return ntohs(any.ss_family == AF_INET ? ((struct sockaddr_in *)&any)->sin_port
-                                              : ((struct sockaddr_in6 *)&any)->sin6_port);
+        return ntohs(a.any.sa_family == AF_INET ? a.v4.sin_port : a.v6.sin6_port);
 }
 
 void http_free(struct http *h)
