@@ -2,6 +2,7 @@
 #include "e2e/devkube/admission.h"
 #include "e2e/devkube/admission_match.h"
 #include "e2e/devkube/base64.h"
+#include "e2e/devkube/builtin.h"
 #include "e2e/devkube/meta.h"
 #include "e2e/devkube/patch.h"
 #include "e2e/devkube/webhook_call.h"
@@ -70,7 +71,7 @@ static json_t *review_of(const struct call *c, const struct admission *a, const 
         if (!*a->name)
                 json_object_del(request, "name");
         /* A Namespace is reviewed as if it lived in itself. */
-        bool is_namespace = !c->resource->custom && str_equal(c->resource->kind, "Namespace");
+        bool is_namespace = builtin_is(c->resource, "Namespace");
         if (c->ns || is_namespace)
                 js_set_str(request, "namespace", c->ns ? c->ns : a->name);
         if (c->sub) {
@@ -186,10 +187,8 @@ static bool call_one(struct call *c, struct admission *a, const json_t *webhook,
         if (!answer) {
                 if (str_equal(js_str(webhook, "failurePolicy"), "Ignore"))
                         return true;
-                return fail_internal(
-                        &c->failure,
-                        "Internal error occurred: failed calling webhook \"%s\": failed to call webhook: %s", name,
-                        e.text);
+                AUTO_STR *why = mem_printf("failed calling webhook \"%s\": failed to call webhook: %s", name, e.text);
+                return fail_webhook(&c->failure, why);
         }
         const json_t *response = json_object_get(answer, "response");
         size_t i;

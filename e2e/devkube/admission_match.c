@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which webhooks are asked about a change: rules, matchPolicy, namespaceSelector, objectSelector. */
 #include "e2e/devkube/admission_match.h"
+#include "e2e/devkube/builtin.h"
 #include "e2e/devkube/selector.h"
 
 #include <string.h>
@@ -76,7 +77,7 @@ static bool namespace_fits(const json_t *webhook, const struct call *c, const st
         if (!s)
                 return true;
         const json_t *self = a->object ? a->object : a->old;
-        if (!c->resource->custom && str_equal(c->resource->kind, "Namespace")) {
+        if (builtin_is(c->resource, "Namespace")) {
                 AUTO_STR *set = set_of(js_get(self, "metadata.labels"));
                 return selector_matches(s, set);
         }

@@ -181,20 +181,28 @@ static const char *verb_of(const struct call *c)
         return NULL;
 }
 
+static const char *options_kind(const char *verb)
+{
+        return str_equal(verb, "create")   ? "CreateOptions"
+               : str_equal(verb, "update") ? "UpdateOptions"
+               : str_equal(verb, "patch")  ? "PatchOptions"
+                                           : "DeleteOptions";
+}
+
 static bool read_options(struct call *c)
 {
         const char *dry = request_query(c->request, "dryRun"), *v = request_query(c->request, "fieldValidation");
         if (dry && !str_equal(dry, "All"))
                 return fail(&c->failure, 422, "Invalid",
-                            "WriteOptions.meta.k8s.io \"\" is invalid: dryRun: Unsupported value: \"%s\": supported "
+                            "%s.meta.k8s.io \"\" is invalid: dryRun: Unsupported value: []string{\"%s\"}: supported "
                             "values: \"All\"",
-                            dry);
+                            options_kind(c->verb), dry);
         c->dry_run = dry;
         if (v && !str_equal(v, "Strict") && !str_equal(v, "Warn") && !str_equal(v, "Ignore") && *v)
                 return fail(&c->failure, 422, "Invalid",
-                            "WriteOptions.meta.k8s.io \"\" is invalid: fieldValidation: Unsupported value: \"%s\": "
-                            "supported values: \"\", \"Ignore\", \"Strict\", \"Warn\"",
-                            v);
+                            "%s.meta.k8s.io \"\" is invalid: fieldValidation: Unsupported value: \"%s\": supported "
+                            "values: \"\", \"Ignore\", \"Strict\", \"Warn\"",
+                            options_kind(c->verb), v);
         c->validation = str_equal(v, "Strict") ? FIELDS_STRICT : str_equal(v, "Ignore") ? FIELDS_IGNORE : FIELDS_WARN;
         return true;
 }
@@ -234,8 +242,11 @@ static void handle_resource(struct request *q, struct answer *a)
         c.resource = parsed ? resource_find(r.group, r.version, r.plural) : NULL;
         c.version = c.resource ? resource_version(c.resource, r.version) : NULL;
         c.verb = verb_of(&c);
-        if (!path_exists(&c)) {
+        if (!path_exists(&c) && !resource_group_served(r.group, r.version)) {
                 answer_text(a, 404, "404 page not found\n");
+        } else if (!path_exists(&c)) {
+                fail(&c.failure, 404, "NotFound", "the server could not find the requested resource");
+                answer_failure(a, &c.failure);
         } else if (!c.verb) {
                 fail(&c.failure, 405, "MethodNotAllowed",
                      "the server does not allow this method on the requested resource");

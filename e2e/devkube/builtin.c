@@ -2,6 +2,7 @@
 #include "e2e/devkube/builtin.h"
 
 #include "base/mem.h"
+#include "e2e/devkube/resource.h"
 
 #define SELECTOR "{matchLabels:<s> matchExpressions:[{key:s operator:s values:[s]}]}"
 #define OBJECT_REFERENCE "{kind:s namespace:s name:s uid:s apiVersion:s resourceVersion:s fieldPath:s}"
@@ -97,3 +98,44 @@ const struct builtin builtins[] = {
          "api-extensions", false, true, CRD},
 };
 const size_t builtin_count = COUNT_OF(builtins);
+
+bool builtin_is(const struct resource *r, const char *kind)
+{
+        return !r->custom && str_equal(r->kind, kind);
+}
+
+bool builtin_allows_unconditional_update(const struct resource *r)
+{
+        return !r->custom && !builtin_is(r, "Lease") && !builtin_is(r, "CustomResourceDefinition") &&
+               !builtin_is(r, "PodDisruptionBudget") && !builtin_is(r, "ValidatingWebhookConfiguration") &&
+               !builtin_is(r, "MutatingWebhookConfiguration");
+}
+
+bool builtin_creates_on_update(const struct resource *r)
+{
+        return builtin_is(r, "Lease") || builtin_is(r, "Endpoints") || builtin_is(r, "Event") ||
+               builtin_is(r, "Role") || builtin_is(r, "ClusterRole") || builtin_is(r, "RoleBinding") ||
+               builtin_is(r, "ClusterRoleBinding");
+}
+
+bool builtin_has_generation(const struct resource *r)
+{
+        static const char *const kinds[] = {"Deployment",
+                                            "DaemonSet",
+                                            "ReplicaSet",
+                                            "Job",
+                                            "CronJob",
+                                            "PodDisruptionBudget",
+                                            "Ingress",
+                                            "IngressClass",
+                                            "NetworkPolicy",
+                                            "EndpointSlice",
+                                            "ValidatingWebhookConfiguration",
+                                            "MutatingWebhookConfiguration",
+                                            "CustomResourceDefinition"};
+        for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+                if (builtin_is(r, kinds[i]))
+                        return true;
+        }
+        return false;
+}

@@ -21,6 +21,9 @@ struct builtin {
 extern const struct builtin builtins[];
 extern const size_t builtin_count;
 
+/* r is the built-in kind of this name. */
+bool builtin_is(const struct resource *r, const char *kind) __attribute__((pure));
+
 /* What kube-apiserver fills in. old NULL: it is created. */
 void builtin_default(const struct resource *r, json_t *object, const json_t *old);
 /* What it refuses, as causes. */

@@ -25,6 +25,8 @@ struct call {
 
 bool read_get(struct call *c);
 bool read_list(struct call *c);
+/* A whole listing as an answer. */
+void read_answer_listing(struct call *c, struct listing *l);
 bool watch_start(struct call *c);
 bool write_create(struct call *c);
 bool write_update(struct call *c);
@@ -39,5 +41,5 @@ bool call_query(struct call *c, struct query *q, struct selector **labels, struc
 void call_answer(struct call *c, int code, const json_t *value);
 void call_answer_object(struct call *c, int code, const json_t *object);
 void call_warn(struct call *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* "namespace/name" of what is asked, for messages. */
+/* 404 when the namespace that is written to does not exist. */
 bool call_needs_namespace(struct call *c);

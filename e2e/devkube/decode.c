@@ -37,6 +37,12 @@ static bool check_kind(struct call *c, json_t *object)
                 return fail_bad_request(&c->failure, "Object '%s' is missing in '%.500s'",
                                         !kind || !*kind ? "Kind" : "apiVersion", text);
         }
+        if (kind && *kind && !str_equal(kind, c->resource->kind) && c->resource->custom) {
+                AUTO_STR *why = mem_printf("must be %s", c->resource->kind);
+                json_auto_t *causes = json_array();
+                cause_invalid_str(causes, "kind", kind, why);
+                return fail_if_causes(&c->failure, c->resource, js_text_or_empty(object, "metadata.name"), causes);
+        }
         if (kind && *kind && !str_equal(kind, c->resource->kind))
                 return fail_bad_request(&c->failure,
                                         "%s in version \"%s\" cannot be handled as a %s: no kind \"%s\" is "
@@ -92,7 +98,7 @@ static bool decode(struct call *c, json_t *object, const json_t *old, json_t *un
         if (!c->resource->custom)
                 schema_drop_nulls(object);
         else
-                schema_drop_nulls(js_object(object, "metadata"));
+                schema_drop_nulls(json_object_get(object, "metadata"));
         if (!check_types(c, object))
                 return false;
         schema_prune(c->version->schema, object, unknown);
@@ -116,7 +122,7 @@ bool decode_again(struct call *c, json_t *object, const json_t *old)
 bool decode_validate(struct call *c, const json_t *object, const json_t *old)
 {
         json_auto_t *causes = json_array();
-        meta_validate(c->resource, object, causes);
+        meta_validate(c->resource, object, old, causes);
         if (c->resource->custom)
                 schema_validate(c->version->schema, object, causes);
         else

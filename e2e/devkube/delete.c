@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "e2e/devkube/delete.h"
 #include "e2e/devkube/admission.h"
+#include "e2e/devkube/builtin.h"
 #include "e2e/devkube/selector.h"
 
 #include "base/time.h"
@@ -40,11 +41,11 @@ static void undefine(const char *crd)
 
 bool delete_stored(const struct resource *r, const struct object *o, uint64_t *rv)
 {
-        if (!r->custom && str_equal(r->kind, "Namespace"))
+        if (builtin_is(r, "Namespace"))
                 empty_namespace(o->name);
         if (!store_remove(r, o, rv))
                 return false;
-        if (!r->custom && str_equal(r->kind, "CustomResourceDefinition"))
+        if (builtin_is(r, "CustomResourceDefinition"))
                 undefine(o->name);
         return true;
 }
@@ -63,18 +64,18 @@ static bool read_delete_options(struct call *c, json_t **options)
 static bool preconditions_hold(struct call *c, const json_t *options, const json_t *old)
 {
         static const struct {
-                const char *path, *field, *what, *where;
+                const char *path, *field, *what, *then;
         } checks[] = {
-                {"preconditions.uid", "metadata.uid", "UID", "UID in object meta"},
-                {"preconditions.resourceVersion", "metadata.resourceVersion", "ResourceVersion",
-                 "ResourceVersion in object meta"},
+                {"preconditions.uid", "metadata.uid", "UID", "deleted and then recreated"},
+                {"preconditions.resourceVersion", "metadata.resourceVersion", "ResourceVersion", "modified"},
         };
         for (size_t i = 0; i < COUNT_OF(checks); i++) {
                 const char *wanted = js_str(options, checks[i].path), *is = js_text_or_empty(old, checks[i].field);
                 if (!wanted || str_equal(wanted, is))
                         continue;
-                AUTO_STR *why = mem_printf("Precondition failed: %s in precondition: %s, %s: %s", checks[i].what,
-                                           wanted, checks[i].where, is);
+                AUTO_STR *why = mem_printf("the %s in the precondition (%s) does not match the %s in record (%s). The "
+                                           "object might have been %s",
+                                           checks[i].what, wanted, checks[i].what, is, checks[i].then);
                 return fail_conflict(&c->failure, c->resource, c->name, why);
         }
         return true;
@@ -127,49 +128,56 @@ static bool delete_once(struct call *c, const json_t *options)
         return true;
 }
 
+static bool delete_retried(struct call *c, const json_t *options)
+{
+        bool done;
+        do
+                done = delete_once(c, options);
+        while (!done && !c->failure.code);
+        return done;
+}
+
 bool delete_one(struct call *c)
 {
         json_t *options = NULL;
-        bool done = read_delete_options(c, &options);
-        if (done) {
-                do
-                        done = delete_once(c, options);
-                while (!done && !c->failure.code);
-        }
+        bool done = read_delete_options(c, &options) && delete_retried(c, options);
         json_decref(options);
         return done;
 }
 
+/* One of a collection; one that is gone already is fine. */
+static bool delete_listed(struct call *c, const struct object *o, const json_t *options)
+{
+        struct call one = *c;
+        const char *slash = strchr(o->key, '/');
+        one.name = mem_strdup(o->name);
+        one.ns = slash ? mem_strndup(o->key, (size_t)(slash - o->key)) : NULL;
+        bool done = delete_retried(&one, options);
+        if (!done && one.failure.code == 404) {
+                failure_done(&one.failure);
+                done = true;
+        }
+        c->failure = one.failure;
+        mem_free(one.name);
+        mem_free(one.ns);
+        return done;
+}
+
+/* Answers with what was there, as kube-apiserver does. */
 bool delete_many(struct call *c)
 {
-        json_t *options = NULL;
         struct query q;
         AUTO(selector) *labels = NULL;
         AUTO(selector) *fields = NULL;
+        json_t *options = NULL;
         bool done = read_delete_options(c, &options) && call_query(c, &q, &labels, &fields);
         AUTO(listing) *l = done ? listing_new(c->resource, &q) : NULL;
-        for (size_t i = 0; done && i < l->count; i++) {
-                struct call one = *c;
-                const char *slash = strchr(l->objects[i]->key, '/');
-                one.name = mem_strdup(l->objects[i]->name);
-                one.ns = slash ? mem_strndup(l->objects[i]->key, (size_t)(slash - l->objects[i]->key)) : NULL;
-                do
-                        done = delete_once(&one, options);
-                while (!done && !one.failure.code);
-                done |= one.failure.code == 404;
-                if (done)
-                        failure_done(&one.failure);
-                c->failure = one.failure;
-                mem_free(one.name);
-                mem_free(one.ns);
-        }
+        for (size_t i = 0; done && i < l->count; i++)
+                done = delete_listed(c, l->objects[i], options);
         json_decref(options);
-        if (!done)
-                return false;
-        json_auto_t *status = json_pack("{s:s, s:s, s:{}, s:s}", "kind", "Status", "apiVersion", "v1", "metadata",
-                                        "status", "Success");
-        call_answer(c, 200, status);
-        return true;
+        if (done)
+                read_answer_listing(c, l);
+        return done;
 }
 
 bool delete_finalized(struct call *c)

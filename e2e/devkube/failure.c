@@ -14,8 +14,10 @@ void failure_done(struct failure *f)
 
 static bool set(struct failure *f, int code, const char *reason, const char *message, json_t *details)
 {
-        json_t *status = json_pack("{s:s, s:s, s:{}, s:s, s:o, s:s}", "kind", "Status", "apiVersion", "v1", "metadata",
-                                   "status", "Failure", "message", json_string_nocheck(message), "reason", reason);
+        json_t *status = json_pack("{s:s, s:s, s:{}, s:s, s:o}", "kind", "Status", "apiVersion", "v1", "metadata",
+                                   "status", "Failure", "message", json_string_nocheck(message));
+        if (*reason)
+                js_set_str(status, "reason", reason);
         if (details)
                 json_object_set_new(status, "details", details);
         json_object_set_new(status, "code", json_integer(code));
@@ -79,7 +81,9 @@ static char *qualified(const char *name, const char *group)
 
 static json_t *details_of(const struct resource *r, const char *name, const char *kind)
 {
-        json_t *details = json_pack("{s:s}", "name", name ? name : "");
+        json_t *details = json_object();
+        if (name && *name)
+                js_set_str(details, "name", name);
         if (*r->group)
                 js_set_str(details, "group", r->group);
         js_set_str(details, "kind", kind);
@@ -136,6 +140,25 @@ void cause_invalid_str(json_t *causes, const char *field, const char *value, con
 {
         json_auto_t *s = json_string_nocheck(value);
         cause_invalid(causes, field, s, detail);
+}
+
+bool fail_needs_revision(struct failure *f, const struct resource *r, const char *name)
+{
+        static const char message[] = "Invalid value: 0x0: must be specified for an update";
+        static const char field[] = "metadata.resourceVersion";
+        AUTO_STR *what = qualified(r->plural, r->group);
+        AUTO_STR *text = mem_printf("%s \"%s\" is invalid: %s: %s", what, name, field, message);
+        json_auto_t *causes = json_array();
+        cause_add(causes, "FieldValueInvalid", field, "%s", message);
+        json_t *details = details_of(r, name, r->plural);
+        json_object_set(details, "causes", causes);
+        return set(f, 422, "Invalid", text, details);
+}
+
+bool fail_webhook(struct failure *f, const char *message)
+{
+        AUTO_STR *text = mem_printf("Internal error occurred: %s", message);
+        return set(f, 500, "InternalError", text, json_pack("{s:[{s:s}]}", "causes", "message", message));
 }
 
 static void append_cause(struct buf *text, const json_t *cause)

@@ -31,6 +31,10 @@ bool fail_exists(struct failure *f, const struct resource *r, const char *name);
 /* why NULL: the object has been modified. */
 bool fail_conflict(struct failure *f, const struct resource *r, const char *name, const char *why);
 bool fail_internal(struct failure *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* An update of a kind that must name the revision that it changes. */
+bool fail_needs_revision(struct failure *f, const struct resource *r, const char *name);
+/* A webhook could not be asked. */
+bool fail_webhook(struct failure *f, const char *message);
 /* The list asked for goes too far back: 410 Expired. */
 bool fail_expired(struct failure *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "e2e/devkube/meta.h"
 #include "e2e/devkube/builtin.h"
+#include "e2e/devkube/names.h"
 
 #include "base/time.h"
 
@@ -10,33 +11,10 @@
 #include <sys/random.h>
 
 enum {
-        LABEL_MAX = 63, /* RFC 1123, section 2.1 */
-        SUBDOMAIN_MAX = 253,
         GENERATED = 5, /* random characters behind generateName */
         GENERATE_BASE_MAX = 63 - GENERATED,
         ANNOTATIONS_MAX = 256 << 10,
 };
-
-#define SUBDOMAIN_WHY                                                                                                  \
-        "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must "     \
-        "start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is "              \
-        "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
-#define LABEL_WHY                                                                                                      \
-        "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and "    \
-        "end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is "             \
-        "'[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
-#define LABEL_1035_WHY                                                                                                 \
-        "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic "        \
-        "character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation " \
-        "is '[a-z]([-a-z0-9]*[a-z0-9])?')"
-#define VALUE_WHY                                                                                                      \
-        "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must "      \
-        "start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for "   \
-        "validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
-#define KEY_WHY                                                                                                        \
-        "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "          \
-        "alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "           \
-        "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
 
 void meta_new_uid(char uid[37])
 {
@@ -104,44 +82,6 @@ void meta_update(json_t *object, const json_t *old)
         json_object_del(meta, "selfLink");
 }
 
-/* ---- names ---- */
-
-static bool is_low(char c)
-{
-        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-}
-
-static bool is_label(const char *s, size_t n, bool letter_first)
-{
-        if (n == 0 || !is_low(s[0]) || !is_low(s[n - 1]) || (letter_first && isdigit((unsigned char)s[0])))
-                return false;
-        for (size_t i = 0; i < n; i++) {
-                if (!is_low(s[i]) && s[i] != '-')
-                        return false;
-        }
-        return true;
-}
-
-static bool is_subdomain(const char *s)
-{
-        for (;; s++) {
-                size_t n = strcspn(s, ".");
-                if (!is_label(s, n, false))
-                        return false;
-                s += n;
-                if (!*s)
-                        return true;
-        }
-}
-
-static bool is_qualified(const char *s)
-{
-        size_t n = strlen(s);
-        if (n == 0 || n > LABEL_MAX || !isalnum((unsigned char)s[0]) || !isalnum((unsigned char)s[n - 1]))
-                return false;
-        return strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == n;
-}
-
 /* RBAC objects and events may be called almost anything. */
 static bool any_path_segment(const struct resource *r)
 {
@@ -164,18 +104,18 @@ static void validate_name(const struct resource *r, const char *name, json_t *ca
         } else if (any_path_segment(r)) {
                 if (strpbrk(name, "/%") || str_equal(name, ".") || str_equal(name, ".."))
                         cause_invalid_str(causes, field, name, "may not contain '/'");
-        } else if (!r->custom && str_equal(r->kind, "Service")) {
-                validate_length(causes, field, name, LABEL_MAX);
-                if (!is_label(name, strlen(name), true))
-                        cause_invalid_str(causes, field, name, LABEL_1035_WHY);
-        } else if (!r->custom && str_equal(r->kind, "Namespace")) {
-                validate_length(causes, field, name, LABEL_MAX);
-                if (!is_label(name, strlen(name), false))
-                        cause_invalid_str(causes, field, name, LABEL_WHY);
+        } else if (builtin_is(r, "Service")) {
+                validate_length(causes, field, name, NAME_LABEL_MAX);
+                if (!name_is_label(name, true))
+                        cause_invalid_str(causes, field, name, NAME_LABEL_1035_WHY);
+        } else if (builtin_is(r, "Namespace")) {
+                validate_length(causes, field, name, NAME_LABEL_MAX);
+                if (!name_is_label(name, false))
+                        cause_invalid_str(causes, field, name, NAME_LABEL_WHY);
         } else {
-                validate_length(causes, field, name, SUBDOMAIN_MAX);
-                if (!is_subdomain(name))
-                        cause_invalid_str(causes, field, name, SUBDOMAIN_WHY);
+                validate_length(causes, field, name, NAME_SUBDOMAIN_MAX);
+                if (!name_is_subdomain(name))
+                        cause_invalid_str(causes, field, name, NAME_SUBDOMAIN_WHY);
         }
 }
 
@@ -183,10 +123,10 @@ static void validate_key(const char *key, const char *field, json_t *causes)
 {
         const char *slash = strchr(key, '/');
         AUTO_STR *prefix = slash ? mem_strndup(key, (size_t)(slash - key)) : NULL;
-        if (prefix && !is_subdomain(prefix))
-                cause_invalid_str(causes, field, key, "prefix part " SUBDOMAIN_WHY);
-        if (!is_qualified(slash ? slash + 1 : key))
-                cause_invalid_str(causes, field, key, KEY_WHY);
+        if (prefix && !name_is_subdomain(prefix))
+                cause_invalid_str(causes, field, key, "prefix part " NAME_SUBDOMAIN_WHY);
+        if (!name_is_qualified(slash ? slash + 1 : key))
+                cause_invalid_str(causes, field, key, NAME_KEY_WHY);
 }
 
 static void validate_labels(const json_t *labels, json_t *causes)
@@ -196,10 +136,10 @@ static void validate_labels(const json_t *labels, json_t *causes)
         json_object_foreach (js_unconst(labels), key, value) {
                 const char *s = json_is_string(value) ? json_string_value(value) : "";
                 validate_key(key, "metadata.labels", causes);
-                if (strlen(s) > LABEL_MAX)
+                if (strlen(s) > NAME_LABEL_MAX)
                         cause_invalid_str(causes, "metadata.labels", s, "must be no more than 63 characters");
-                else if (*s && !is_qualified(s))
-                        cause_invalid_str(causes, "metadata.labels", s, VALUE_WHY);
+                else if (*s && !name_is_qualified(s))
+                        cause_invalid_str(causes, "metadata.labels", s, NAME_VALUE_WHY);
         }
 }
 
@@ -221,11 +161,28 @@ static void validate_annotations(const json_t *annotations, json_t *causes)
                           "Too long: may not be more than %d bytes", ANNOTATIONS_MAX);
 }
 
-void meta_validate(const struct resource *r, const json_t *object, json_t *causes)
+/* Who deletes must not be kept waiting by newcomers. */
+static void validate_new_finalizers(const json_t *object, const json_t *old, json_t *causes)
+{
+        size_t i;
+        json_t *finalizer;
+        json_array_foreach (js_get(object, "metadata.finalizers"), i, finalizer) {
+                const char *s = json_is_string(finalizer) ? json_string_value(finalizer) : "";
+                if (!js_array_has(js_get(old, "metadata.finalizers"), s))
+                        cause_add(causes, "FieldValueForbidden", "metadata.finalizers",
+                                  "Forbidden: no new finalizers can be added if the object is being deleted, found new "
+                                  "finalizers []string{\"%s\"}",
+                                  s);
+        }
+}
+
+void meta_validate(const struct resource *r, const json_t *object, const json_t *old, json_t *causes)
 {
         validate_name(r, js_text_or_empty(object, "metadata.name"), causes);
         validate_labels(js_get(object, "metadata.labels"), causes);
         validate_annotations(js_get(object, "metadata.annotations"), causes);
+        if (js_get(old, "metadata.deletionTimestamp"))
+                validate_new_finalizers(object, old, causes);
         size_t i;
         json_t *finalizer;
         json_array_foreach (js_get(object, "metadata.finalizers"), i, finalizer) {

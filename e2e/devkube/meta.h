@@ -10,7 +10,7 @@ void meta_new_uid(char uid[37]);
 void meta_create(const struct resource *r, const char *ns, json_t *object);
 /* At an update: what must not change comes from old. */
 void meta_update(json_t *object, const json_t *old);
-/* name, namespace, labels, annotations, finalizers. */
-void meta_validate(const struct resource *r, const json_t *object, json_t *causes);
+/* name, labels, annotations, finalizers. old NULL: it is created. */
+void meta_validate(const struct resource *r, const json_t *object, const json_t *old, json_t *causes);
 /* Whether what metadata.generation counts differs: all but metadata, and status where it is a subresource. */
 bool meta_spec_differs(const struct version *v, const json_t *object, const json_t *old);

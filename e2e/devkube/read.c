@@ -108,10 +108,10 @@ static void close_page(struct page *p)
                 listing_free(p->listing);
 }
 
-static void write_metadata(struct buf *out, const struct page *p)
+static void write_metadata(struct buf *out, const struct page *p, bool custom)
 {
         buf_printf(out, "\"metadata\":{\"resourceVersion\":\"%" PRIu64 "\"", p->listing->rv);
-        if (p->remaining)
+        if (p->remaining || custom) /* kube-apiserver says "" for custom resources */
                 buf_printf(out, ",\"continue\":\"%s\"", p->next);
         if (p->remaining && !p->selective)
                 buf_printf(out, ",\"remainingItemCount\":%zu", p->remaining);
@@ -123,7 +123,7 @@ static void write_list(const struct call *c, const struct page *p)
 {
         struct buf *out = c->answer->body = buf_new(LIST_MAX);
         buf_printf(out, "{\"kind\":\"%s\",\"apiVersion\":\"%s\",", c->resource->list_kind, c->version->api_version);
-        write_metadata(out, p);
+        write_metadata(out, p, c->resource->custom);
         buf_append_str(out, ",\"items\":[");
         for (size_t i = p->from; i < p->to; i++) {
                 if (i > p->from)
@@ -161,4 +161,11 @@ bool read_list(struct call *c)
                 write_list(c, &p);
         close_page(&p);
         return true;
+}
+
+void read_answer_listing(struct call *c, struct listing *l)
+{
+        struct page p = {.listing = l, .to = l->count};
+        buf_free(c->answer->body);
+        write_list(c, &p);
 }

@@ -134,6 +134,18 @@ const struct resource *resource_find_kind(const char *group, const char *kind)
         return found;
 }
 
+bool resource_group_served(const char *group, const char *version)
+{
+        bool served = false;
+        pthread_rwlock_rdlock(&registry.lock);
+        for (size_t i = 0; i < registry.count && !served; i++) {
+                served = str_equal(registry.served[i]->group, group ? group : "") &&
+                         resource_version(registry.served[i], version ? version : "");
+        }
+        pthread_rwlock_unlock(&registry.lock);
+        return served;
+}
+
 const struct resource **resources_all(size_t *count)
 {
         pthread_rwlock_rdlock(&registry.lock);

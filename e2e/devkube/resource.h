@@ -43,6 +43,8 @@ const struct resource *resource_find(const char *group, const char *version, con
 const struct resource *resource_find_kind(const char *group, const char *kind);
 const struct version *resource_version(const struct resource *r, const char *name) __attribute__((pure));
 
+bool resource_group_served(const char *group, const char *version);
+
 /* All served ones, for mem_free(). */
 const struct resource **resources_all(size_t *count);
 

@@ -179,8 +179,10 @@ void schema_default(const json_t *schema, json_t *value)
         json_t *child;
         json_object_foreach (json_object_get(schema, "properties"), key, child) {
                 json_t *preset = json_object_get(child, "default");
-                const json_t *present = json_object_get(value, key);
-                if (preset && (!present || (json_is_null(present) && !js_true(child, "nullable"))))
+                /* null is nothing, unless the schema says that it is something. */
+                if (json_is_null(json_object_get(value, key)) && !js_true(child, "nullable"))
+                        json_object_del(value, key);
+                if (preset && !json_object_get(value, key))
                         json_object_set_new(value, key, json_deep_copy(preset));
         }
         json_object_foreach (value, key, child) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Worded as go-openapi's validators are, which kube-apiserver passes on. */
+#include "e2e/devkube/base64.h"
 #include "e2e/devkube/failure.h"
 #include "e2e/devkube/schema.h"
 
@@ -86,6 +87,14 @@ static json_int_t length_of(const char *s)
         return n;
 }
 
+static bool is_base64(const char *s)
+{
+        size_t n;
+        char *bytes = base64_decode(s, &n);
+        mem_free(bytes);
+        return bytes;
+}
+
 static bool matches(const char *pattern, const char *s)
 {
         regex_t re;
@@ -108,6 +117,8 @@ static void check_string(const json_t *schema, const json_t *value, const char *
                 AUTO_STR *why = mem_printf("%s in body should be at least %lld chars long", path, (long long)min);
                 cause_invalid(causes, path, value, why);
         }
+        if (str_equal(js_str(schema, "format"), "byte") && !is_base64(s))
+                cause_invalid(causes, path, value, "illegal base64 data");
         if (pattern && !matches(pattern, s)) {
                 AUTO_STR *why = mem_printf("%s in body should match '%s'", path, pattern);
                 cause_invalid(causes, path, value, why);

@@ -17,7 +17,7 @@ enum { PATCH_TRIES = 5 };
 
 static bool is_crd(const struct resource *r)
 {
-        return !r->custom && str_equal(r->kind, "CustomResourceDefinition");
+        return builtin_is(r, "CustomResourceDefinition");
 }
 
 /* Also what a stored object sets in motion. */
@@ -62,7 +62,7 @@ static bool create(struct call *c, json_t **object)
         if (!call_needs_namespace(c))
                 return false;
         if (*js_text_or_empty(*object, "metadata.resourceVersion"))
-                return fail_internal(&c->failure, "resourceVersion should not be set on objects to be created");
+                return fail(&c->failure, 500, "", "resourceVersion should not be set on objects to be created");
         if (c->resource->custom && c->version->status)
                 json_object_del(*object, "status");
         meta_create(c->resource, c->resource->namespaced ? c->ns : NULL, *object);
@@ -114,27 +114,31 @@ static void keep_other_part(const struct call *c, json_t *object, const json_t *
                 json_object_del(object, "status");
 }
 
+static bool fail_other_uid(struct call *c, const char *uid, const char *is)
+{
+        AUTO_STR *why = mem_printf("Precondition failed: UID in precondition: %s, UID in object meta: %s", uid, is);
+        return fail_conflict(&c->failure, c->resource, c->name, why);
+}
+
 static bool revision_fits(struct call *c, const json_t *object, const struct object *current)
 {
         const char *rv = js_text_or_empty(object, "metadata.resourceVersion"), *uid = js_str(object, "metadata.uid");
         const char *name = js_text_or_empty(object, "metadata.name");
         bool unconditional = str_equal(c->verb, "patch") || builtin_allows_unconditional_update(c->resource);
-        if ((!*rv || str_equal(rv, "0")) && !unconditional) {
-                json_auto_t *causes = json_array();
-                cause_add(causes, "FieldValueInvalid", "metadata.resourceVersion",
-                          "Invalid value: 0x0: must be specified for an update");
-                return fail_if_causes(&c->failure, c->resource, name, causes);
-        }
+        if ((!*rv || str_equal(rv, "0")) && !unconditional)
+                return fail_needs_revision(&c->failure, c->resource, name);
         if (*rv && !str_equal(rv, "0") && strtoull(rv, NULL, 10) != current->rv)
                 return fail_conflict(&c->failure, c->resource, name, NULL);
         json_auto_t *old = object_json(c->version, current);
         const char *old_uid = js_text_or_empty(old, "metadata.uid");
-        if (uid && *uid && !str_equal(uid, old_uid)) {
-                AUTO_STR *why = mem_printf("Precondition failed: UID in precondition: %s, UID in object meta: %s", uid,
-                                           old_uid);
-                return fail_conflict(&c->failure, c->resource, name, why);
+        if (!uid || !*uid || str_equal(uid, old_uid))
+                return true;
+        if (str_equal(c->verb, "patch")) {
+                json_auto_t *causes = json_array();
+                cause_invalid_str(causes, "metadata.uid", uid, "field is immutable");
+                return fail_if_causes(&c->failure, c->resource, name, causes);
         }
-        return true;
+        return fail_other_uid(c, uid, old_uid);
 }
 
 static void count_generation(const struct call *c, json_t *object, const json_t *old)
@@ -228,6 +232,8 @@ bool write_update(struct call *c)
                 js_object(object, "metadata");
                 json_object_del(json_object_get(object, "metadata"), "resourceVersion");
                 done = create(c, &object);
+        } else if (done && !current && *js_text_or_empty(object, "metadata.uid")) {
+                done = fail_other_uid(c, js_text_or_empty(object, "metadata.uid"), "");
         } else if (done && !current) {
                 done = fail_not_found(&c->failure, c->resource, c->name);
         } else if (done) {
@@ -257,14 +263,13 @@ static json_t *apply_patch(struct call *c, const json_t *old, const json_t *patc
         else
                 fail(&c->failure, 415, "UnsupportedMediaType",
                      "the body of the request was in an unknown format - accepted media types include: "
-                     "application/json-patch+json, application/merge-patch+json%s",
+                     "application/json-patch+json, application/merge-patch+json%s, application/apply-patch+yaml",
                      c->resource->custom ? "" : ", application/strategic-merge-patch+json");
         if (result && json_is_object(result))
                 return result;
         json_decref(result);
-        if (!c->failure.code && str_has_prefix(kind, "application/json-patch"))
-                fail(&c->failure, 422, "Invalid", "the server rejected our request due to an error in our request: %s",
-                     e.text);
+        if (!c->failure.code && str_has_prefix(kind, "application/json-patch") && json_is_array(patch))
+                fail(&c->failure, 422, "Invalid", "the server rejected our request due to an error in our request");
         else if (!c->failure.code)
                 fail_bad_request(&c->failure, "%s", *e.text ? e.text : "the patch is not an object");
         return NULL;

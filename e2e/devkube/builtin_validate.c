@@ -1,90 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Defaults and validation of the built-in kinds (builtin.h), as far as clients of devkube meet them. */
-#include "e2e/devkube/base64.h"
+/* What kube-apiserver refuses, as far as clients of devkube meet it (builtin.h). */
 #include "e2e/devkube/builtin.h"
+#include "e2e/devkube/names.h"
 #include "e2e/devkube/resource.h"
 
-#include <stdatomic.h>
+#include <arpa/inet.h>
 #include <string.h>
-
-static bool is(const struct resource *r, const char *kind)
-{
-        return !r->custom && str_equal(r->kind, kind);
-}
-
-bool builtin_allows_unconditional_update(const struct resource *r)
-{
-        return !r->custom && !is(r, "Lease") && !is(r, "CustomResourceDefinition") && !is(r, "PodDisruptionBudget") &&
-               !is(r, "ValidatingWebhookConfiguration") && !is(r, "MutatingWebhookConfiguration");
-}
-
-bool builtin_creates_on_update(const struct resource *r)
-{
-        return is(r, "Lease") || is(r, "Endpoints") || is(r, "Event") || is(r, "Role") || is(r, "ClusterRole") ||
-               is(r, "RoleBinding") || is(r, "ClusterRoleBinding");
-}
-
-bool builtin_has_generation(const struct resource *r)
-{
-        static const char *const kinds[] = {"Deployment",
-                                            "DaemonSet",
-                                            "ReplicaSet",
-                                            "Job",
-                                            "CronJob",
-                                            "PodDisruptionBudget",
-                                            "Ingress",
-                                            "IngressClass",
-                                            "NetworkPolicy",
-                                            "EndpointSlice",
-                                            "ValidatingWebhookConfiguration",
-                                            "MutatingWebhookConfiguration",
-                                            "CustomResourceDefinition"};
-        for (size_t i = 0; i < COUNT_OF(kinds); i++) {
-                if (is(r, kinds[i]))
-                        return true;
-        }
-        return false;
-}
-
-/* ---- Service ---- */
-
-/* 10.96.0.0/12 from its second address on. */
-static json_t *next_cluster_ip(void)
-{
-        static atomic_uint last = 1;
-        unsigned n = atomic_fetch_add(&last, 1) + 1;
-        return json_sprintf("10.%u.%u.%u", 96 + (n >> 16) % 16, (n >> 8) & 255, n & 255);
-}
-
-static void default_ports(json_t *ports)
-{
-        size_t i;
-        json_t *port;
-        json_array_foreach (ports, i, port) {
-                js_default(port, "protocol", json_string("TCP"));
-                const json_t *target = json_object_get(port, "targetPort");
-                if ((!target || js_empty(target)) && json_object_get(port, "port"))
-                        json_object_set(port, "targetPort", json_object_get(port, "port"));
-        }
-}
-
-static void default_service(json_t *service, const json_t *old)
-{
-        json_t *spec = js_object(service, "spec");
-        js_default(spec, "type", json_string("ClusterIP"));
-        js_default(spec, "sessionAffinity", json_string("None"));
-        default_ports(json_object_get(spec, "ports"));
-        js_default(js_object(service, "status"), "loadBalancer", json_object());
-        if (str_equal(js_str(spec, "type"), "ExternalName"))
-                return;
-        const char *old_ip = js_text_or_empty(old, "spec.clusterIP");
-        if (!*js_text_or_empty(spec, "clusterIP"))
-                json_object_set_new(spec, "clusterIP", *old_ip ? json_string(old_ip) : next_cluster_ip());
-        js_default(spec, "clusterIPs", json_pack("[O]", json_object_get(spec, "clusterIP")));
-        js_default(spec, "ipFamilies", json_pack("[s]", "IPv4"));
-        js_default(spec, "ipFamilyPolicy", json_string("SingleStack"));
-        js_default(spec, "internalTrafficPolicy", json_string("Cluster"));
-}
 
 static void check_port(json_t *causes, const char *field, json_int_t port)
 {
@@ -121,21 +42,8 @@ static void validate_service(const json_t *service, const json_t *old, json_t *c
         }
         const char *old_ip = js_text_or_empty(old, "spec.clusterIP");
         if (!external && *old_ip && !str_equal(js_str(old, "spec.type"), "ExternalName") && !str_equal(ip, old_ip))
-                cause_invalid_str(causes, "spec.clusterIPs[0]", ip, "may not change once set");
-}
-
-/* ---- Secret, ConfigMap ---- */
-
-static void default_secret(json_t *secret)
-{
-        const char *key;
-        json_t *value;
-        json_object_foreach (json_object_get(secret, "stringData"), key, value) {
-                AUTO_STR *encoded = base64_encode(json_string_value(value), json_string_length(value));
-                js_set_str(js_object(secret, "data"), key, encoded);
-        }
-        json_object_del(secret, "stringData");
-        js_default(secret, "type", json_string("Opaque"));
+                cause_add(causes, "FieldValueInvalid", "spec.clusterIPs[0]",
+                          "Invalid value: []string{\"%s\"}: may not change once set", ip);
 }
 
 /* Keys that a type of Secret must have. */
@@ -148,10 +56,22 @@ static const struct {
         {"kubernetes.io/ssh-auth", "ssh-privatekey"},
 };
 
+static void validate_keys(const json_t *data, const char *field, json_t *causes)
+{
+        const char *key;
+        json_t *value;
+        json_object_foreach (js_unconst(data), key, value) {
+                AUTO_STR *at = mem_printf("%s[%s]", field, key);
+                if (!name_is_config_key(key))
+                        cause_invalid_str(causes, at, key, NAME_CONFIG_KEY_WHY);
+        }
+}
+
 static void validate_secret(const json_t *secret, const json_t *old, json_t *causes)
 {
         const char *type = js_text_or_empty(secret, "type");
         const json_t *data = json_object_get(secret, "data");
+        validate_keys(data, "data", causes);
         for (size_t i = 0; i < COUNT_OF(SECRET_KEYS); i++) {
                 AUTO_STR *at = mem_printf("data[%s]", SECRET_KEYS[i].key);
                 if (str_equal(type, SECRET_KEYS[i].type) && !json_object_get(data, SECRET_KEYS[i].key))
@@ -170,21 +90,20 @@ static void validate_backend(const json_t *backend, const char *at, json_t *caus
 {
         const json_t *service = json_object_get(backend, "service");
         AUTO_STR *name_at = mem_printf("%s.service.name", at), *port_at = mem_printf("%s.service.port.number", at);
-        AUTO_STR *any_port_at = mem_printf("%s.service.port", at);
         if (json_object_get(backend, "resource"))
                 return;
         if (!service) {
-                cause_required(causes, at, "resource or service backend is required");
+                cause_invalid_str(causes, at, "", "resource or service backend is required");
                 return;
         }
         if (!*js_text_or_empty(service, "name"))
                 cause_required(causes, name_at, "");
         bool named = *js_text_or_empty(service, "port.name"), numbered = js_int(service, "port.number", 0) != 0;
         if (named && numbered)
-                cause_add(causes, "FieldValueInvalid", any_port_at,
+                cause_add(causes, "FieldValueInvalid", at,
                           "Invalid value: \"\": cannot set both port name & port number");
         else if (!named && !numbered)
-                cause_required(causes, any_port_at, "port name or number is required");
+                cause_required(causes, at, "port name or number is required");
         else if (numbered)
                 check_port(causes, port_at, js_int(service, "port.number", 0));
 }
@@ -209,19 +128,48 @@ static void validate_path(const json_t *path, const char *at, json_t *causes)
         validate_backend(json_object_get(path, "backend"), backend_at, causes);
 }
 
+/* A name, or with a wildcard in front. */
+static void validate_host(const char *host, const char *at, json_t *causes)
+{
+        struct in_addr address;
+        if (inet_pton(AF_INET, host, &address) == 1)
+                cause_invalid_str(causes, at, host, "must be a DNS name, not an IP address");
+        else if (*host == '*' && (host[1] != '.' || !name_is_subdomain(host + 2)))
+                cause_invalid_str(causes, at, host, NAME_WILDCARD_WHY);
+        else if (*host && *host != '*' && !name_is_subdomain(host))
+                cause_invalid_str(causes, at, host, NAME_SUBDOMAIN_WHY);
+}
+
+static void validate_ingress_tls(const json_t *spec, json_t *causes)
+{
+        size_t i, j;
+        json_t *tls, *host;
+        json_array_foreach (json_object_get(spec, "tls"), i, tls) {
+                json_array_foreach (json_object_get(tls, "hosts"), j, host) {
+                        AUTO_STR *at = mem_printf("spec.tls[%zu].hosts[%zu]", i, j);
+                        validate_host(json_is_string(host) ? json_string_value(host) : "", at, causes);
+                }
+        }
+}
+
 static void validate_ingress(const json_t *ingress, json_t *causes)
 {
         const json_t *spec = json_object_get(ingress, "spec"), *fallback = json_object_get(spec, "defaultBackend");
         const json_t *rules = json_object_get(spec, "rules");
         if (!json_array_size(rules) && !fallback)
-                cause_invalid_str(causes, "spec", "", "either `defaultBackend` or `rules` must be specified");
+                cause_add(causes, "FieldValueInvalid", "spec",
+                          "Invalid value: []networking.IngressRule(nil): either `defaultBackend` or `rules` must be "
+                          "specified");
         if (fallback)
                 validate_backend(fallback, "spec.defaultBackend", causes);
+        validate_ingress_tls(spec, causes);
         size_t i, j;
         json_t *rule, *path;
         json_array_foreach (rules, i, rule) {
                 const json_t *paths = js_get(rule, "http.paths");
                 AUTO_STR *none_at = mem_printf("spec.rules[%zu].http.paths", i);
+                AUTO_STR *host_at = mem_printf("spec.rules[%zu].host", i);
+                validate_host(js_text_or_empty(rule, "host"), host_at, causes);
                 if (json_object_get(rule, "http") && !json_array_size(paths))
                         cause_required(causes, none_at, "");
                 json_array_foreach (paths, j, path) {
@@ -231,34 +179,31 @@ static void validate_ingress(const json_t *ingress, json_t *causes)
         }
 }
 
-/* ---- the others ---- */
-
-static void default_namespace(json_t *namespace)
+/* "a.b.c" at least. */
+static bool name_has_three_parts(const char *name)
 {
-        json_t *labels = js_object(js_object(namespace, "metadata"), "labels");
-        js_set_str(labels, "kubernetes.io/metadata.name", js_text_or_empty(namespace, "metadata.name"));
-        js_default(js_object(namespace, "spec"), "finalizers", json_pack("[s]", "kubernetes"));
-        js_default(js_object(namespace, "status"), "phase", json_string("Active"));
+        const char *dot = strchr(name, '.');
+        return name_is_subdomain(name) && dot && strchr(dot + 1, '.');
 }
 
-static void default_webhooks(json_t *configuration, bool mutating)
+static void validate_webhook_rules(const json_t *webhook, size_t index, json_t *causes)
 {
+        static const char *const known[] = {"*", "CONNECT", "CREATE", "DELETE", "UPDATE"};
         size_t i, j;
-        json_t *webhook, *rule;
-        json_array_foreach (json_object_get(configuration, "webhooks"), i, webhook) {
-                js_default(webhook, "failurePolicy", json_string("Fail"));
-                js_default(webhook, "matchPolicy", json_string("Equivalent"));
-                js_default(webhook, "namespaceSelector", json_object());
-                js_default(webhook, "objectSelector", json_object());
-                js_default(webhook, "timeoutSeconds", json_integer(10));
-                if (mutating)
-                        js_default(webhook, "reinvocationPolicy", json_string("Never"));
-                json_array_foreach (json_object_get(webhook, "rules"), j, rule) {
-                        js_default(rule, "scope", json_string("*"));
+        json_t *rule, *operation;
+        json_array_foreach (json_object_get(webhook, "rules"), i, rule) {
+                json_array_foreach (json_object_get(rule, "operations"), j, operation) {
+                        bool found = false;
+                        for (size_t k = 0; k < COUNT_OF(known); k++)
+                                found |= str_equal(json_string_value(operation), known[k]);
+                        AUTO_STR *at = mem_printf("webhooks[%zu].rules[%zu].operations[%zu]", index, i, j);
+                        AUTO_STR *text = js_text(operation);
+                        if (!found)
+                                cause_add(causes, "FieldValueNotSupported", at,
+                                          "Unsupported value: %s: supported values: \"*\", \"CONNECT\", \"CREATE\", "
+                                          "\"DELETE\", \"UPDATE\"",
+                                          text);
                 }
-                json_t *service = js_get(webhook, "clientConfig.service");
-                if (service)
-                        js_default(service, "port", json_integer(443));
         }
 }
 
@@ -271,7 +216,12 @@ static void validate_webhooks(const json_t *configuration, json_t *causes)
                 AUTO_STR *versions_at = mem_printf("webhooks[%zu].admissionReviewVersions", i);
                 AUTO_STR *timeout_at = mem_printf("webhooks[%zu].timeoutSeconds", i);
                 AUTO_STR *config_at = mem_printf("webhooks[%zu].clientConfig", i);
-                const char *effects = js_str(webhook, "sideEffects");
+                AUTO_STR *name_at = mem_printf("webhooks[%zu].name", i);
+                const char *effects = js_str(webhook, "sideEffects"), *name = js_text_or_empty(webhook, "name");
+                if (!name_has_three_parts(name))
+                        cause_invalid_str(causes, name_at, name,
+                                          "should be a domain with at least three segments separated by dots");
+                validate_webhook_rules(webhook, i, causes);
                 if (!effects)
                         cause_required(causes, effects_at, "must specify one of None, NoneOnDryRun");
                 else if (!str_equal(effects, "None") && !str_equal(effects, "NoneOnDryRun"))
@@ -289,60 +239,30 @@ static void validate_webhooks(const json_t *configuration, json_t *causes)
         }
 }
 
-static void default_slice_ports(json_t *slice)
+static void validate_lease(const json_t *lease, json_t *causes)
 {
-        size_t i;
-        json_t *port;
-        json_array_foreach (json_object_get(slice, "ports"), i, port) {
-                js_default(port, "protocol", json_string("TCP"));
-                js_default(port, "name", json_string(""));
-        }
-}
-
-static void default_endpoints(json_t *endpoints)
-{
-        size_t i, j;
-        json_t *subset, *port;
-        json_array_foreach (json_object_get(endpoints, "subsets"), i, subset) {
-                json_array_foreach (json_object_get(subset, "ports"), j, port) {
-                        js_default(port, "protocol", json_string("TCP"));
-                }
-        }
-}
-
-void builtin_default(const struct resource *r, json_t *object, const json_t *old)
-{
-        if (is(r, "Service"))
-                default_service(object, old);
-        else if (is(r, "Secret"))
-                default_secret(object);
-        else if (is(r, "Namespace"))
-                default_namespace(object);
-        else if (is(r, "Ingress"))
-                js_default(js_object(object, "status"), "loadBalancer", json_object());
-        else if (is(r, "Endpoints"))
-                default_endpoints(object);
-        else if (is(r, "EndpointSlice"))
-                default_slice_ports(object);
-        else if (is(r, "ValidatingWebhookConfiguration") || is(r, "MutatingWebhookConfiguration"))
-                default_webhooks(object, is(r, "MutatingWebhookConfiguration"));
-        else if (is(r, "CustomResourceDefinition"))
-                crd_default(object);
+        const json_t *duration = js_get(lease, "spec.leaseDurationSeconds");
+        if (duration && json_integer_value(duration) <= 0)
+                cause_invalid(causes, "spec.leaseDurationSeconds", duration, "must be greater than 0");
 }
 
 void builtin_validate(const struct resource *r, const json_t *object, const json_t *old, json_t *causes)
 {
-        if (is(r, "Service"))
+        if (builtin_is(r, "Service"))
                 validate_service(object, old, causes);
-        else if (is(r, "Secret"))
+        else if (builtin_is(r, "Secret"))
                 validate_secret(object, old, causes);
-        else if (is(r, "Ingress"))
+        else if (builtin_is(r, "ConfigMap"))
+                validate_keys(json_object_get(object, "data"), "data", causes);
+        else if (builtin_is(r, "Lease"))
+                validate_lease(object, causes);
+        else if (builtin_is(r, "Ingress"))
                 validate_ingress(object, causes);
-        else if (is(r, "ValidatingWebhookConfiguration") || is(r, "MutatingWebhookConfiguration"))
+        else if (builtin_is(r, "ValidatingWebhookConfiguration") || builtin_is(r, "MutatingWebhookConfiguration"))
                 validate_webhooks(object, causes);
-        else if (is(r, "CustomResourceDefinition"))
+        else if (builtin_is(r, "CustomResourceDefinition"))
                 crd_validate(object, causes);
-        else if ((is(r, "RoleBinding") || is(r, "ClusterRoleBinding")) && old &&
+        else if ((builtin_is(r, "RoleBinding") || builtin_is(r, "ClusterRoleBinding")) && old &&
                  !json_equal(json_object_get(object, "roleRef"), json_object_get(old, "roleRef")))
                 cause_add(causes, "FieldValueInvalid", "roleRef", "Invalid value: cannot change roleRef");
 }
