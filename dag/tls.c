@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dag/tls.h"
 
+#include "base/names.h"
 #include "base/time.h"
 #include "dag/grant.h"
 #include "dag/syntax.h"
@@ -123,30 +124,10 @@ enum tls_state tls_resolve(const struct check *c)
         return secret_fine ? TLS_GOOD : TLS_UNAVAILABLE;
 }
 
-/* A certificate's wildcard stands for one label (RFC 6125, section 6.4.3). A host's wildcard needs the same one. */
-static bool name_covers(const char *name, const char *host)
-{
-        if (strcasecmp(name, host) == 0)
-                return true;
-        if (!str_has_prefix(name, "*."))
-                return false;
-        const char *dot = strchr(host, '.');
-        return dot && dot != host && strcasecmp(dot, name + 1) == 0;
-}
-
-static bool covers_host(const struct pair_facts *facts, const char *host)
-{
-        for (size_t i = 0; i < facts->name_count; i++) {
-                if (name_covers(facts->names[i], host))
-                        return true;
-        }
-        return false;
-}
-
 void tls_judge_certificate(const struct check *c, const char *field, const char *secret_name, const char *host,
                            const struct pair_facts *facts, int64_t now, int64_t *recheck_at)
 {
-        if (!str_equal(host, "*") && !covers_host(facts, host))
+        if (!str_equal(host, "*") && !names_cover(facts->names, facts->name_count, host))
                 check_add(c, RULE_TLSSecretNameMismatch, place_object, field, secret_name,
                           "the certificate in Secret %s does not cover %s: clients will refuse it",
                           check_quote(c, secret_name), check_quote(c, host));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* pem - a tenant's certificate and key: what stands before the line "%%" is the certificate, the rest the key. */
 #include "certs/inspect.h"
-#include "certs/names.h"
+#include "base/names.h"
 
 #include <assert.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "certs/names.h"
+#include "base/names.h"
 
 #include <arpa/inet.h>
 #include <string.h>
