@@ -255,8 +255,8 @@ static const struct {
 } fixture_kinds[] = {
         {"ir", KIND_INGRESSROUTE, fixture_ir_spec},
         {"svc", KIND_SERVICE, fixture_svc_spec},
+        {"tcd", KIND_TLSCERTIFICATEDELEGATION, fixture_tcd_spec}, /* has a "secret", too */
         {"secret", KIND_SECRET, NULL},
-        {"tcd", KIND_TLSCERTIFICATEDELEGATION, fixture_tcd_spec},
         {"ing", KIND_INGRESS, fixture_ing_spec},
         {"class", KIND_INGRESSCLASS, NULL},
         {"ns", KIND_NAMESPACE, NULL},
@@ -285,7 +285,7 @@ FIXTURE_FN json_t *fixture_expand(const json_t *o, enum kind *kind)
         const json_t *claim = json_object_get(o, "claim"); /* [fqdn, seconds, by] */
         if (claim)
                 fixture_set_claim(full, json_string_value(json_array_get(claim, 0)),
-                                  fixture_micros(json_integer_value(json_array_get(claim, 1))),
+                                  fixture_micros(0) + (int64_t)(json_number_value(json_array_get(claim, 1)) * 1e6),
                                   json_string_value(json_array_get(claim, 2)));
         return full;
 }
