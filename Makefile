@@ -46,7 +46,7 @@ objs = $(patsubst %.c,$(B)/$(1)/obj/%.o,$(2))
 CMD_LIB_SRC := $(filter-out cmd/main.c,$(CMD_SRC))
 DEVKUBE_LIB_SRC := $(filter-out e2e/devkube/main.c,$(DEVKUBE_SRC))
 
-.PHONY: all release demo devkube test unit integration lint format layers bench e2e apiserver fuzz deps deps-lint \
+.PHONY: all release docs demo devkube test unit integration lint format layers bench e2e apiserver fuzz deps deps-lint \
         deps-e2e hooks clean help test-binaries tsan
 .DEFAULT_GOAL := release
 
@@ -163,6 +163,9 @@ lint: deps deps-lint layers compile_commands.json ## clang-tidy, cppcheck, clang
 	@echo "lint: clean"
 layers: ## each folder includes only what design.md allows
 	@bash .ci/layers.sh
+docs: $(B)/gatehouse ## rewrite the docs that come from the binary's tables
+	@$(B)/gatehouse help --markdown >docs/flags.md
+	@$(B)/gatehouse help rules --markdown >docs/rules.md
 format: ## rewrite all C files by .clang-format
 	@clang-format -i $(ALL_C) $(ALL_H)
 compile_commands.json: Makefile $(ALL_C)
