@@ -19,7 +19,7 @@ class Stage:
 
     def __init__(self, cluster, directory):
         self.cluster, self.directory = cluster, directory
-        self.kube = cluster.kube()
+        self.kube = cluster.kube(patience=10)
         self.certificates = servers.issue_certificates(directory / "pem")
         self.servers = []
         self.set_up()
@@ -233,7 +233,7 @@ def test_api_server__killed_and_empty__served_from_the_last_state_until_refilled
         # Nothing is there, not even the CRDs: that is no reason to forget.
         _ask(server, stage)
         devkube.install_crds()
-        stage.kube = devkube.kube()
+        stage.kube = devkube.kube(patience=10)
         stage.set_up()
         stage.site("updated")
         stage.site("created")
@@ -273,7 +273,8 @@ def two_replicas(stage):
     second = stage.server("second")
     stage.site("before")
     stage.await_status("before", "valid")
-    assert writes(first) > 0 and writes(second) == 0, "one leader writes"
+    until(lambda: writes(first) > 0, "the leader's write to be counted")
+    assert writes(second) == 0, "one leader writes"
     return first, second
 
 

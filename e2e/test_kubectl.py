@@ -86,7 +86,7 @@ def test_apply__copied_fqdn__refused_with_the_owners_name(server, kube, kubectl,
 def test_apply__missing_service__warned_on_stderr_and_created(server, kube, kubectl, team):
     code, out, err = kubectl("apply", "-f", "-", stdin=site(team, service="later"), check=False)
     assert code == 0 and "created" in out
-    assert "Warning: " in err and "[ServiceNotFound]" in err and f"{team}/later" in err
+    assert "Warning: " in err and "[ServiceNotFound]" in err and '"later"' in err and f'"{team}"' in err
     await_status(kube, team, "site", "invalid")
     kubectl("create", "service", "clusterip", "later", "-n", team, "--tcp=80:80")
     await_status(kube, team, "site", "valid")

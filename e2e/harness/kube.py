@@ -7,6 +7,7 @@ import json
 import re
 import ssl
 import tempfile
+import time
 import urllib.parse
 
 import yaml
@@ -62,12 +63,14 @@ def parse_warning(value):
 
 
 class Kube:
-    def __init__(self, kubeconfig, timeout=30):
+    """`patience`: for how many seconds a server that takes no connections is asked again."""
+
+    def __init__(self, kubeconfig, timeout=30, patience=0):
         with open(kubeconfig) as f:
             config = yaml.safe_load(f)
         cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
         url = urllib.parse.urlsplit(cluster["server"])
-        self.host, self.port, self.timeout = url.hostname, url.port, timeout
+        self.host, self.port, self.timeout, self.patience = url.hostname, url.port, timeout, patience
         self.token = user.get("token")
         self.tls = None
         if url.scheme == "https":
@@ -102,6 +105,22 @@ class Kube:
             return http.client.HTTPSConnection(self.host, self.port, timeout=self.timeout, context=self.tls)
         return http.client.HTTPConnection(self.host, self.port, timeout=self.timeout)
 
+    def _exchange(self, method, path, data, headers):
+        deadline = time.monotonic() + self.patience
+        while True:
+            # A kept connection may have been closed by the other side: that is worth a second try in any case.
+            fresh = self.connection is None
+            try:
+                self.connection = self.connection or self._connect()
+                self.connection.request(method, path, data, headers)
+                response = self.connection.getresponse()
+                return response, response.read()
+            except (http.client.HTTPException, OSError) as e:
+                self.close()
+                if isinstance(e, ssl.SSLCertVerificationError) or (fresh and time.monotonic() > deadline):
+                    raise
+                time.sleep(0.02 if fresh else 0)
+
     def request(self, method, path, body=None, content_type="application/json", **query):
         if query:
             path += "?" + urllib.parse.urlencode(query)
@@ -112,19 +131,7 @@ class Kube:
         if body is not None:
             data = body if isinstance(body, bytes) else json.dumps(body).encode()
             headers["Content-Type"] = content_type
-        # A kept connection may have been closed by the other side: a second try on a fresh one.
-        for fresh in (self.connection is None, True):
-            if self.connection is None:
-                self.connection = self._connect()
-            try:
-                self.connection.request(method, path, data, headers)
-                response = self.connection.getresponse()
-                raw = response.read()
-                break
-            except (http.client.HTTPException, OSError):
-                self.close()
-                if fresh:
-                    raise
+        response, raw = self._exchange(method, path, data, headers)
         warnings = [parse_warning(w) for w in response.headers.get_all("Warning", [])]
         try:
             parsed = json.loads(raw) if raw else {}
