@@ -45,10 +45,10 @@ static json_t *in_version(const json_t *object, const struct version *v)
 
 static json_t *options_of(const struct call *c, const struct admission *a)
 {
-        const char *kind = str_equal(a->operation, "CREATE") ? "CreateOptions"
-                           : str_equal(a->operation, "UPDATE")
-                                   ? (str_equal(c->verb, "patch") ? "PatchOptions" : "UpdateOptions")
-                                   : "DeleteOptions";
+        /* A patch is an update that the API server works out. */
+        const char *kind = str_equal(a->operation, "CREATE")   ? "CreateOptions"
+                           : str_equal(a->operation, "UPDATE") ? "UpdateOptions"
+                                                               : "DeleteOptions";
         json_t *options = json_pack("{s:s, s:s}", "kind", kind, "apiVersion", "meta.k8s.io/v1");
         if (c->dry_run)
                 json_object_set_new(options, "dryRun", json_pack("[s]", "All"));
@@ -96,7 +96,8 @@ static const char *review_version_of(const json_t *webhook)
         return "v1";
 }
 
-static bool check_answer(const json_t *answer, const char *uid, const char *review_version, struct err *e)
+static bool check_answer(const json_t *answer, const char *uid, const char *review_version, bool mutating,
+                         struct err *e)
 {
         const json_t *response = json_object_get(answer, "response");
         AUTO_STR *wanted = mem_printf("admission.k8s.io/%s", review_version);
@@ -109,6 +110,8 @@ static bool check_answer(const json_t *answer, const char *uid, const char *revi
                                js_text_or_empty(answer, "apiVersion"), js_text_or_empty(answer, "kind"));
         if (strict && !str_equal(js_str(response, "uid"), uid))
                 return err_set(e, "expected response.uid=\"%s\", got \"%s\"", uid, js_text_or_empty(response, "uid"));
+        if (strict && !mutating && *js_text_or_empty(response, "patch"))
+                return err_set(e, "validating webhook may not return response.patch");
         return true;
 }
 
@@ -131,7 +134,7 @@ static bool deny(struct call *c, const char *name, const json_t *result)
         return fail_status(&c->failure, status);
 }
 
-static bool apply(struct call *c, struct admission *a, const char *name, const json_t *response)
+static bool apply(struct call *c, struct admission *a, const json_t *response)
 {
         const char *encoded = js_str(response, "patch");
         if (!encoded || !*encoded)
@@ -142,10 +145,7 @@ static bool apply(struct call *c, struct admission *a, const char *name, const j
         json_auto_t *operations = text ? js_parse(text, n, &e) : NULL;
         json_t *patched = operations ? patch_json(a->object, operations, &e) : NULL;
         if (!patched)
-                return fail_internal(&c->failure,
-                                     "Internal error occurred: admission webhook \"%s\" sent a patch that "
-                                     "cannot be applied: %s",
-                                     name, *e.text ? e.text : "it is not base64");
+                return fail_webhook(&c->failure, *e.text ? e.text : "the patch is not base64");
         json_decref(a->object);
         a->object = patched;
         return true;
@@ -154,7 +154,7 @@ static bool apply(struct call *c, struct admission *a, const char *name, const j
 /* ---- one webhook ---- */
 
 static json_t *ask(struct call *c, const struct admission *a, const json_t *webhook, const struct version *v,
-                   struct err *e)
+                   bool mutating, struct err *e)
 {
         char uid[37];
         meta_new_uid(uid);
@@ -162,10 +162,12 @@ static json_t *ask(struct call *c, const struct admission *a, const json_t *webh
         json_auto_t *review = review_of(c, a, v, uid, review_version);
         json_t *answer = webhook_call(json_object_get(webhook, "clientConfig"),
                                       (int)js_int(webhook, "timeoutSeconds", DEFAULT_TIMEOUT), review, e);
-        if (answer && check_answer(answer, uid, review_version, e))
+        if (!answer)
+                return err_wrap(e, "failed to call webhook"), NULL;
+        if (check_answer(answer, uid, review_version, mutating, e))
                 return answer;
         json_decref(answer);
-        return NULL;
+        return err_wrap(e, "received invalid webhook response"), NULL;
 }
 
 static bool side_effects_allow(const json_t *webhook)
@@ -183,11 +185,11 @@ static bool call_one(struct call *c, struct admission *a, const json_t *webhook,
         if (c->dry_run && !side_effects_allow(webhook))
                 return fail_bad_request(&c->failure, "admission webhook \"%s\" does not support dry run", name);
         struct err e = {0};
-        json_auto_t *answer = ask(c, a, webhook, v, &e);
+        json_auto_t *answer = ask(c, a, webhook, v, mutating, &e);
         if (!answer) {
                 if (str_equal(js_str(webhook, "failurePolicy"), "Ignore"))
                         return true;
-                AUTO_STR *why = mem_printf("failed calling webhook \"%s\": failed to call webhook: %s", name, e.text);
+                AUTO_STR *why = mem_printf("failed calling webhook \"%s\": %s", name, e.text);
                 return fail_webhook(&c->failure, why);
         }
         const json_t *response = json_object_get(answer, "response");
@@ -199,7 +201,7 @@ static bool call_one(struct call *c, struct admission *a, const json_t *webhook,
         }
         if (!js_true(response, "allowed"))
                 return deny(c, name, json_object_get(response, "status"));
-        return !mutating || !a->object || apply(c, a, name, response);
+        return !mutating || !a->object || apply(c, a, response);
 }
 
 static bool call_all(struct call *c, struct admission *a, const char *configurations, bool mutating)

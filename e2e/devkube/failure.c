@@ -55,11 +55,6 @@ bool fail_bad_request(struct failure *f, const char *format, ...)
         VFAIL(f, 400, "BadRequest", format);
 }
 
-bool fail_internal(struct failure *f, const char *format, ...)
-{
-        VFAIL(f, 500, "InternalError", format);
-}
-
 bool fail_expired(struct failure *f, const char *format, ...)
 {
         VFAIL(f, 410, "Expired", format);

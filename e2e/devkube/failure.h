@@ -30,7 +30,6 @@ bool fail_not_found(struct failure *f, const struct resource *r, const char *nam
 bool fail_exists(struct failure *f, const struct resource *r, const char *name);
 /* why NULL: the object has been modified. */
 bool fail_conflict(struct failure *f, const struct resource *r, const char *name, const char *why);
-bool fail_internal(struct failure *f, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* An update of a kind that must name the revision that it changes. */
 bool fail_needs_revision(struct failure *f, const struct resource *r, const char *name);
 /* A webhook could not be asked. */

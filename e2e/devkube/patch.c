@@ -162,7 +162,7 @@ static bool run_operation(json_t **root, const json_t *operation, struct err *e)
                                                : err_set(e, "Unexpected kind: %s", op);
         return done || (e->text[0] ? false
                                    : err_set(e,
-                                             "%s operation does not apply: doc is missing path: \"%s\": "
+                                             "%s operation does not apply: doc is missing path: %s: "
                                              "missing value",
                                              op, path));
 }

@@ -87,18 +87,19 @@ static const char *words_for(CURLcode code, CURL *curl)
         }
 }
 
-static bool post(CURL *curl, const char *url, struct buf *body, struct err *e)
+static bool post(CURL *curl, const char *url, struct err *e)
 {
         CURLcode code = curl_easy_perform(curl);
         long status = 0;
         curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
         if (code)
                 return err_set(e, "Post \"%s\": %s", url, words_for(code, curl));
-        if (status != 200)
-                return err_set(e,
-                               "the server responded with the status code %ld but did not return more information: "
-                               "%.200s",
-                               status, buf_data(body));
+        if (status >= 500)
+                return err_set(e, "an error on the server (\"unknown\") has prevented the request from succeeding");
+        if (status == 404)
+                return err_set(e, "the server could not find the requested resource");
+        if (status >= 400)
+                return err_set(e, "the server rejected our request for an unknown reason");
         return true;
 }
 
@@ -136,7 +137,7 @@ json_t *webhook_call(const json_t *config, int timeout, const json_t *review, st
         curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
         curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
         set_authority(curl, config, &ca);
-        bool posted = post(curl, url, body, e);
+        bool posted = post(curl, url, e);
         curl_slist_free_all(headers);
         curl_slist_free_all(to);
         if (!posted)

@@ -65,13 +65,18 @@ static bool create(struct call *c, json_t **object)
                 return fail(&c->failure, 500, "", "resourceVersion should not be set on objects to be created");
         if (c->resource->custom && c->version->status)
                 json_object_del(*object, "status");
-        meta_create(c->resource, c->resource->namespaced ? c->ns : NULL, *object);
-        AUTO_STR *name = mem_strdup(js_text_or_empty(*object, "metadata.name"));
-        struct admission a = {.operation = "CREATE", .name = name, .object = *object};
+        /* Mutating webhooks see it as it came; the rest is filled in behind them. */
+        json_object_set_new(js_object(*object, "metadata"), "creationTimestamp", json_null());
+        AUTO_STR *given_name = mem_strdup(js_text_or_empty(*object, "metadata.name"));
+        struct admission a = {.operation = "CREATE", .name = given_name, .object = *object};
         bool admitted = admission_mutate(c, &a);
         *object = a.object;
-        if (!admitted || !decode_again(c, *object, NULL) || !decode_validate(c, *object, NULL) ||
-            !admission_validate(c, &a))
+        if (!admitted || !decode_again(c, *object, NULL))
+                return false;
+        meta_create(c->resource, c->resource->namespaced ? c->ns : NULL, *object);
+        AUTO_STR *name = mem_strdup(js_text_or_empty(*object, "metadata.name"));
+        a.name = name;
+        if (!decode_validate(c, *object, NULL) || !admission_validate(c, &a))
                 return false;
         AUTO_OBJECT *present = store_get(c->resource, c->resource->namespaced ? c->ns : NULL, name);
         if (present)
@@ -188,7 +193,6 @@ static enum outcome update(struct call *c, json_t **object, const json_t *old, c
         meta_update(*object, old);
         if (*given_rv)
                 js_set_str(js_object(*object, "metadata"), "resourceVersion", given_rv);
-        count_generation(c, *object, old);
         struct admission a = {.operation = "UPDATE", .name = c->name, .object = *object, .old = old};
         bool admitted = admission_mutate(c, &a);
         *object = a.object;
