@@ -73,6 +73,12 @@ void build_add_unavailable(struct build *b, struct build_entry *entry, size_t in
         build_add_route(b, entry, index, match, &route, weak);
 }
 
+/* On equal paths an IngressRoute wins over Ingresses, also over their exact paths. */
+static bool takes_all(const struct build_route *r)
+{
+        return r->entry->object->kind == KIND_INGRESSROUTE && !r->weak;
+}
+
 /* Longest first, then by match, exact before prefix; of equal ones the one that wins first. */
 static int by_precedence(const void *x, const void *y)
 {
@@ -85,6 +91,8 @@ static int by_precedence(const void *x, const void *y)
         int order = strcmp(a->route.match, b->route.match);
         if (order)
                 return order;
+        if (takes_all(a) != takes_all(b))
+                return takes_all(b) - takes_all(a);
         if (a->route.exact != b->route.exact)
                 return b->route.exact - a->route.exact;
         if (a->weak != b->weak)
@@ -117,8 +125,8 @@ static void finish_routes(struct build *b)
         size_t n = 0;
         for (size_t i = 0; i < b->route_count; i++) {
                 const struct build_route *r = &b->routes[i];
-                bool same = winner && r->route.exact == winner->route.exact &&
-                            strcmp(r->route.match, winner->route.match) == 0;
+                bool same = winner && strcmp(r->route.match, winner->route.match) == 0 &&
+                            (r->route.exact == winner->route.exact || takes_all(winner));
                 if (!same) {
                         winner = r;
                         out[n] = r->route;
