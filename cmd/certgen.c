@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* certgen - issues and rotates the certificates in files, in Secrets, or prints them (operations.md, "Certificates").
  */
+#include "base/json_text.h"
 #include "base/time.h"
 #include "certs/apply.h"
 #include "certs/folder.h"
 #include "certs/rotation.h"
 #include "cmd/commands.h"
 #include "cmd/connect.h"
-
-#include <openssl/evp.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -119,17 +118,14 @@ static int keep_in_folder(struct rotation *r, const struct options *o)
 
 /* ---- --yaml ---- */
 
-static void append_base64(struct buf *out, const char *key, const struct buf *value)
+/* Quoted base64 is YAML, too. */
+static void append_data(struct buf *out, const char *key, const struct buf *value)
 {
         if (!value)
                 return;
-        size_t n = buf_len(value);
-        size_t room = (n + 2) / 3 * 4 + 1;
-        unsigned char *text = mem_zalloc(room);
-        EVP_EncodeBlock(text, (const unsigned char *)buf_data(value), (int)n);
-        buf_printf(out, "  %s: %s\n", key, (char *)text);
-        mem_wipe(text, room);
-        mem_free(text);
+        buf_printf(out, "  %s: ", key);
+        json_text_base64(out, buf_data(value), buf_len(value));
+        buf_append_char(out, '\n');
 }
 
 static void append_secret(struct buf *out, const struct rotation_object *o, const char *namespace)
@@ -137,9 +133,9 @@ static void append_secret(struct buf *out, const struct rotation_object *o, cons
         bool leaf = o->kind == ROTATION_LEAF;
         buf_printf(out, "---\napiVersion: v1\nkind: Secret\nmetadata:\n  name: %s\n  namespace: %s\ntype: %s\ndata:\n",
                    o->name, namespace, leaf ? "kubernetes.io/tls" : "gatehouse.io/ca");
-        append_base64(out, "ca.crt", o->fields[ROTATION_BUNDLE]);
-        append_base64(out, "tls.crt", o->fields[ROTATION_CRT]);
-        append_base64(out, leaf ? "tls.key" : "ca.key", o->fields[ROTATION_KEY]);
+        append_data(out, "ca.crt", o->fields[ROTATION_BUNDLE]);
+        append_data(out, "tls.crt", o->fields[ROTATION_CRT]);
+        append_data(out, leaf ? "tls.key" : "ca.key", o->fields[ROTATION_KEY]);
 }
 
 static int print_yaml(struct rotation *r, const struct options *o)
