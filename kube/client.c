@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kube/client.h"
 
-#include "base/file.h"
-#include "base/log.h"
 #include "base/time.h"
+#include "kube/client_identity.h"
 
 #include <assert.h>
 #include <curl/curl.h>
@@ -18,17 +17,10 @@ enum {
         ERROR_BODY_MAX = 64 * 1024, /* of an answer other than 200 to a stream */
         CONNECT_SECONDS = 10,
         TIMEOUT_SECONDS = 30,
-        KEEPALIVE_IDLE = 15, /* with 3 probes 10 s apart a dead peer is noticed within 45 s */
+        KEEPALIVE_IDLE = 15, /* with the user timeout a dead peer is noticed within 45 s */
         KEEPALIVE_INTERVAL = 10,
         USER_TIMEOUT_MS = 30 * 1000,
-        POOL_MAX = 64, /* idle and busy connections: watches, and short requests */
-};
-
-/* The content of a file that may change, or of the kubeconfig itself. */
-struct material {
-        const struct kube_material *source;
-        struct file_stamp stamp;
-        struct buf *bytes; /* NULL: not given */
+        POOL_MAX = 64, /* connections, busy and idle: watches and short requests; what is more waits its turn */
 };
 
 struct call {
@@ -36,8 +28,11 @@ struct call {
         struct call *next, *previous;
         CURL *easy;
         struct curl_slist *headers;
+        struct buf *upload; /* NULL: none */
         struct buf *body;
         bool is_stream, is_done;
+        bool is_added;          /* curl knows it */
+        bool is_cancelled;      /* from within curl: gone at the next turn of the loop */
         client_bytes_fn *bytes; /* of a stream */
         client_done_fn *done;
         void *arg;
@@ -45,7 +40,7 @@ struct call {
         struct err error; /* what we say of it ourselves, before curl does */
         const char *verb, *resource;
         struct event *deadline; /* of a stream: until its answer begins */
-        bool began;
+        int64_t last_bytes;     /* of a stream: monotonic; 0: its answer has not begun */
         char problem[CURL_ERROR_SIZE];
 };
 
@@ -57,55 +52,38 @@ struct watched_socket {
 struct client {
         struct event_base *base;
         struct kubeconfig *config;
-        struct material authority, certificate, key, token;
+        struct identity identity;
         CURLM *multi;
         struct event *timer;    /* curl's */
         struct event *watchdog; /* once a second: is anybody there? */
-        struct event *finisher; /* ends calls from the loop */
+        struct event *finisher; /* begins and ends calls from the loop */
         struct call *calls;
         struct call *probe;
+        bool in_curl;       /* which may not be told to begin or end a call then */
         int64_t last_bytes; /* monotonic: when the server last said anything */
         client_observer_fn *observer;
         void *observer_arg;
         char *user_agent;
 };
 
-/* ---- files that change ---- */
-
-static bool refresh(struct material *m, struct err *e)
-{
-        if (!kube_material_given(m->source))
-                return true;
-        if (m->bytes && !m->source->path)
-                return true;
-        struct file_stamp now = m->source->path ? file_stamp_get(m->source->path) : (struct file_stamp){0};
-        if (m->bytes && file_stamp_equal(&now, &m->stamp))
-                return true;
-        struct buf *fresh = kube_material_read(m->source, e);
-        if (!fresh)
-                return m->bytes != NULL; /* the old content may still do */
-        buf_free(m->bytes);
-        m->bytes = fresh;
-        m->stamp = now;
-        return true;
-}
-
-static bool refresh_all(struct client *c, struct err *e)
-{
-        return refresh(&c->authority, e) && refresh(&c->certificate, e) && refresh(&c->key, e) && refresh(&c->token, e);
-}
-
 /* ---- curl in the loop (libcurl, "multi_socket" interface) ---- */
 
 static void finish_calls(struct client *c);
+
+static void drive(struct client *c, curl_socket_t fd, int action)
+{
+        int running;
+        c->in_curl = true;
+        curl_multi_socket_action(c->multi, fd, action, &running);
+        c->in_curl = false;
+        finish_calls(c);
+}
 
 static void on_socket(evutil_socket_t fd, short what, void *arg)
 {
         struct client *c = arg;
         int action = (what & EV_READ ? CURL_CSELECT_IN : 0) | (what & EV_WRITE ? CURL_CSELECT_OUT : 0);
-        int running;
-        curl_multi_socket_action(c->multi, fd, action, &running);
-        finish_calls(c);
+        drive(c, fd, action);
 }
 
 static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
@@ -141,9 +119,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
         (void)fd;
         (void)what;
         struct client *c = arg;
-        int running;
-        curl_multi_socket_action(c->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-        finish_calls(c);
+        drive(c, CURL_SOCKET_TIMEOUT, 0);
 }
 
 static int set_timer(CURLM *multi, long ms, void *arg)
@@ -171,10 +147,12 @@ static void call_free(struct call *call)
         if (call->next)
                 call->next->previous = call->previous;
         if (call->easy) {
-                curl_multi_remove_handle(c->multi, call->easy);
+                if (call->is_added)
+                        curl_multi_remove_handle(c->multi, call->easy);
                 curl_easy_cleanup(call->easy);
         }
-        curl_slist_free_all(call->headers);
+        identity_free_headers(call->headers);
+        buf_free(call->upload);
         if (call->deadline)
                 event_free(call->deadline);
         buf_free(call->body);
@@ -187,7 +165,12 @@ void client_cancel(struct call *call)
                 return;
         if (call->client->probe == call)
                 call->client->probe = NULL;
-        call_free(call);
+        if (!call->client->in_curl) {
+                call_free(call);
+                return;
+        }
+        call->is_cancelled = true;
+        event_active(call->client->finisher, 0, 0);
 }
 
 static int code_of(const struct call *call)
@@ -213,16 +196,25 @@ static void finish(struct call *call, CURLcode result)
                         call->problem[0] ? call->problem : curl_easy_strerror(result));
         if (result != CURLE_OK && !call->is_stream)
                 r.code = 0;
+        if (r.code == 401)
+                identity_doubt_token(&c->identity);
         if (c->observer)
                 c->observer(call->verb, call->resource, r.code, c->observer_arg);
         if (c->probe == call)
                 c->probe = NULL;
         call->is_done = true;
-        client_done_fn *done = call->done;
-        void *arg = call->arg;
-        if (done)
-                done(&r, arg);
+        if (call->done && !call->is_cancelled)
+                call->done(&r, call->arg);
         call_free(call);
+}
+
+static void add_to_curl(struct call *call)
+{
+        if (call->is_added)
+                return;
+        CURLMcode code = curl_multi_add_handle(call->client->multi, call->easy);
+        assert(code == CURLM_OK);
+        call->is_added = true;
 }
 
 static void finish_calls(struct client *c)
@@ -237,12 +229,16 @@ static void finish_calls(struct client *c)
                 curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &call);
                 finish(call, result);
         }
-        /* Those that could not even be started, or were given up. */
+        /* Those that were begun, cancelled or given up from within curl. */
         for (struct call *call = c->calls; call;) {
-                if (!call->is_done && call->error.text[0]) {
-                        finish(call, CURLE_ABORTED_BY_CALLBACK);
+                if (call->is_cancelled) {
+                        call_free(call);
                         call = c->calls; /* anything may have changed */
+                } else if (!call->is_done && call->error.text[0]) {
+                        finish(call, CURLE_ABORTED_BY_CALLBACK);
+                        call = c->calls;
                 } else {
+                        add_to_curl(call);
                         call = call->next;
                 }
         }
@@ -260,19 +256,17 @@ static size_t on_bytes(char *p, size_t size, size_t count, void *arg)
         struct call *call = arg;
         size_t n = size * count;
         call->client->last_bytes = time_monotonic();
-        if (!call->began) {
-                call->began = true;
-                if (call->deadline)
-                        event_del(call->deadline);
-        }
+        if (call->is_cancelled)
+                return CURL_WRITEFUNC_ERROR;
         if (call->is_stream && code_of(call) == 200) {
+                call->last_bytes = call->client->last_bytes;
                 call->bytes(p, n, call->arg);
                 return n;
         }
         if (buf_append(call->body, p, n))
                 return n;
-        err_set(&call->error, "the answer is larger than the %zu bytes allowed",
-                (size_t)(call->is_stream ? ERROR_BODY_MAX : CLIENT_BODY_MAX));
+        err_set_code(&call->error, CLIENT_TOO_LARGE, "the answer is larger than the %d bytes allowed",
+                     call->is_stream ? ERROR_BODY_MAX : CLIENT_BODY_MAX);
         return CURL_WRITEFUNC_ERROR;
 }
 
@@ -283,8 +277,10 @@ static size_t on_header(char *p, size_t size, size_t count, void *arg)
         size_t n = size * count;
         call->client->last_bytes = time_monotonic();
         /* An empty line ends the head: a quiet watch has begun. */
-        if (n <= 2 && call->deadline)
+        if (n <= 2 && call->deadline && code_of(call) == 200) {
                 event_del(call->deadline);
+                call->last_bytes = call->client->last_bytes;
+        }
         if (n >= sizeof(name) && strncasecmp(p, name, sizeof(name) - 1) == 0) {
                 AUTO_STR *value = mem_strndup(p + sizeof(name) - 1, n - (sizeof(name) - 1));
                 long seconds = strtol(value, NULL, 10); /* the API server never sends a date */
@@ -312,35 +308,6 @@ static int on_new_socket(void *arg, curl_socket_t fd, curlsocktype purpose)
         return CURL_SOCKOPT_OK;
 }
 
-static void set_blob(CURL *easy, CURLoption option, const struct material *m)
-{
-        if (!m->bytes)
-                return;
-        struct curl_blob blob = {(void *)(uintptr_t)buf_data(m->bytes), buf_len(m->bytes), CURL_BLOB_COPY};
-        curl_easy_setopt(easy, option, &blob);
-}
-
-static void set_identity(struct call *call)
-{
-        struct client *c = call->client;
-        CURL *easy = call->easy;
-        /* Only the authority given counts: not the system's, and never a cached one that was renewed since. */
-        curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
-        curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, 0L);
-        set_blob(easy, CURLOPT_CAINFO_BLOB, &c->authority);
-        set_blob(easy, CURLOPT_SSLCERT_BLOB, &c->certificate);
-        set_blob(easy, CURLOPT_SSLKEY_BLOB, &c->key);
-        curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, c->config->insecure ? 0L : 1L);
-        curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, c->config->insecure ? 0L : 2L);
-        if (!c->token.bytes)
-                return;
-        const char *token = buf_data(c->token.bytes);
-        char *header = mem_printf("Authorization: Bearer %.*s", (int)strcspn(token, "\r\n"), token);
-        call->headers = curl_slist_append(call->headers, header);
-        mem_wipe(header, strlen(header));
-        mem_free(header);
-}
-
 static void set_transport(struct call *call)
 {
         CURL *easy = call->easy;
@@ -366,13 +333,16 @@ static void set_transport(struct call *call)
 static void set_request(struct call *call, const struct request *r)
 {
         CURL *easy = call->easy;
-        AUTO_STR *url = mem_printf("%s%s", call->client->config->server, r->path);
+        AUTO_STR *url = mem_printf("%s%s", call->client->identity.url, r->path);
         curl_easy_setopt(easy, CURLOPT_URL, url);
         curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, r->method);
         call->headers = curl_slist_append(call->headers, "Accept: application/json");
         if (r->body) {
-                curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, (long)r->body_size);
-                curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, r->body);
+                call->upload = buf_new(r->body_size);
+                buf_set_secret(call->upload); /* certgen writes keys */
+                buf_append(call->upload, r->body, r->body_size);
+                curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body_size);
+                curl_easy_setopt(easy, CURLOPT_POSTFIELDS, buf_data(call->upload));
                 AUTO_STR *type = mem_printf("Content-Type: %s", r->content_type);
                 call->headers = curl_slist_append(call->headers, type);
                 call->headers = curl_slist_append(call->headers, "Expect:");
@@ -404,17 +374,17 @@ static struct call *call_start(struct client *c, const struct request *r, client
         call->verb = r->verb ? r->verb : "";
         call->resource = r->resource ? r->resource : "";
         call->body = buf_new(call->is_stream ? ERROR_BODY_MAX : CLIENT_BODY_MAX);
-        if (!refresh_all(c, &call->error)) {
-                event_active(c->finisher, 0, 0);
-                return call;
-        }
+        buf_set_secret(call->body); /* a list of Secrets */
+        identity_refresh(&c->identity);
         call->easy = curl_easy_init();
         assert(call->easy);
         set_transport(call);
-        set_identity(call);
+        identity_apply(&c->identity, call->easy, &call->headers);
         set_request(call, r);
-        CURLMcode code = curl_multi_add_handle(c->multi, call->easy);
-        assert(code == CURLM_OK);
+        if (c->in_curl)
+                event_active(c->finisher, 0, 0);
+        else
+                add_to_curl(call);
         return call;
 }
 
@@ -431,29 +401,38 @@ struct call *client_stream(struct client *c, const struct request *r, client_byt
 
 /* ---- is the server still there? ---- */
 
-static bool has_streams(const struct client *c)
+static void give_up(struct call *call, const char *why)
 {
-        for (const struct call *call = c->calls; call; call = call->next) {
-                if (call->is_stream)
-                        return true;
-        }
-        return false;
-}
-
-static void end_streams(struct client *c, const struct err *why)
-{
-        for (struct call *call = c->calls; call; call = call->next) {
-                if (call->is_stream && !call->error.text[0])
-                        err_set(&call->error, "the API server does not answer any more: %s", why->text);
-        }
-        event_active(c->finisher, 0, 0);
+        if (call->error.text[0])
+                return;
+        err_set(&call->error, "%s: %s", call->client->config->server, why);
+        event_active(call->client->finisher, 0, 0);
 }
 
 static void on_probe(const struct response *r, void *arg)
 {
         struct client *c = arg;
-        if (r->code == 0)
-                end_streams(c, &r->error);
+        AUTO_STR *why = mem_printf("the API server does not answer any more: %s", r->error.text);
+        if (r->code)
+                return;
+        for (struct call *call = c->calls; call; call = call->next) {
+                if (call->is_stream)
+                        give_up(call, why);
+        }
+}
+
+/* Behind a load balancer one server may be gone while others answer: each stream has to bring bookmarks. */
+static bool check_streams(struct client *c, int64_t now)
+{
+        bool any = false;
+        for (struct call *call = c->calls; call; call = call->next) {
+                if (!call->is_stream)
+                        continue;
+                any = true;
+                if (call->last_bytes && now - call->last_bytes >= CLIENT_SILENCE_SECONDS * DURATION_SECOND)
+                        give_up(call, "the watch has been silent for too long");
+        }
+        return any;
 }
 
 static void on_watchdog(evutil_socket_t fd, short what, void *arg)
@@ -461,7 +440,8 @@ static void on_watchdog(evutil_socket_t fd, short what, void *arg)
         (void)fd;
         (void)what;
         struct client *c = arg;
-        if (c->probe || !has_streams(c) || time_monotonic() - c->last_bytes < CLIENT_QUIET_SECONDS * DURATION_SECOND)
+        int64_t now = time_monotonic();
+        if (!check_streams(c, now) || c->probe || now - c->last_bytes < CLIENT_QUIET_SECONDS * DURATION_SECOND)
                 return;
         struct request r = {
                 .method = "GET",
@@ -480,10 +460,6 @@ struct client *client_new(struct event_base *base, struct kubeconfig *config, st
         AUTO(client) *c = mem_zalloc(sizeof(*c));
         c->base = base;
         c->config = config;
-        c->authority.source = &config->authority;
-        c->certificate.source = &config->certificate;
-        c->key.source = &config->key;
-        c->token.source = &config->token;
         c->user_agent = mem_printf("gatehouse/%s", GATEHOUSE_VERSION);
         c->last_bytes = time_monotonic();
         curl_global_init(CURL_GLOBAL_DEFAULT);
@@ -498,12 +474,8 @@ struct client *client_new(struct event_base *base, struct kubeconfig *config, st
         curl_multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, set_timer);
         curl_multi_setopt(c->multi, CURLMOPT_TIMERDATA, c);
         curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, (long)POOL_MAX);
-        return refresh_all(c, e) ? mem_take(&c) : NULL;
-}
-
-static void material_drop(struct material *m)
-{
-        buf_free(m->bytes);
+        curl_multi_setopt(c->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)POOL_MAX);
+        return identity_init(&c->identity, config, e) ? mem_take(&c) : NULL;
 }
 
 void client_free(struct client *c)
@@ -516,10 +488,7 @@ void client_free(struct client *c)
         event_free(c->timer);
         event_free(c->finisher);
         event_free(c->watchdog);
-        material_drop(&c->authority);
-        material_drop(&c->certificate);
-        material_drop(&c->key);
-        material_drop(&c->token);
+        identity_done(&c->identity);
         kubeconfig_free(c->config);
         mem_free(c->user_agent);
         mem_free(c);

@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "kube/kubeconfig.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,9 +21,11 @@ struct client;
 struct call; /* one request under way */
 
 enum {
-        CLIENT_BODY_MAX = 64 * 1024 * 1024, /* a page of 500 objects of 128 KiB each */
+        CLIENT_BODY_MAX = 16 * 1024 * 1024, /* one object has at most 1.5 MiB in etcd, as JSON up to 9 */
+        CLIENT_TOO_LARGE = EMSGSIZE,        /* response.error.code of an answer beyond that */
         CLIENT_QUIET_SECONDS = 20,          /* then the server is asked whether it still answers */
         CLIENT_PROBE_SECONDS = 10,          /* how long it may take to */
+        CLIENT_SILENCE_SECONDS = 90,        /* a watch without a byte is ended: bookmarks come every minute */
 };
 
 /* Called once for every answer (code 0: there was none), for metrics. */
@@ -58,14 +61,14 @@ typedef void client_done_fn(const struct response *response, void *arg);
 /* Starts a request; everything in it is copied. done is called once, unless the call is cancelled before. */
 struct call *client_request(struct client *c, const struct request *r, client_done_fn *done, void *arg);
 
-/* Called with the bytes of a 200 answer as they come, from within curl: it must neither start nor cancel a call. */
+/* Called with the bytes of a 200 answer as they come. */
 typedef void client_bytes_fn(const char *p, size_t n, void *arg);
 
 /* Starts a stream; done is called when it ends, with the body of an answer other than 200. */
 struct call *client_stream(struct client *c, const struct request *r, client_bytes_fn *bytes, client_done_fn *done,
                            void *arg);
 
-/* The callback will not be called any more; call is gone. Not from within that call's own callbacks. NULL is fine. */
+/* The callback will not be called any more; call is gone. Not from within its own done callback. NULL is fine. */
 void client_cancel(struct call *call);
 
 /* A part of a path or query with everything but unreserved characters escaped (RFC 3986); for mem_free(). */

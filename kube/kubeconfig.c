@@ -56,7 +56,7 @@ static const json_t *find_named(const json_t *config, const char *list, const ch
         size_t i;
         const json_t *entry;
         json_array_foreach (json_object_get(config, list), i, entry) {
-                if (str_equal(json_string_value(json_object_get(entry, "name")), name))
+                if (name && str_equal(json_string_value(json_object_get(entry, "name")), name))
                         return json_object_get(entry, part);
         }
         return NULL;
@@ -68,11 +68,19 @@ static const char *string_at(const json_t *o, const char *key)
         return s && *s ? s : NULL;
 }
 
-/* RFC 4648, section 4, without line breaks. */
-static struct buf *decode_base64(const char *text)
+/* RFC 4648, section 4; line breaks are skipped, as Go does. */
+static struct buf *decode_base64(const char *wrapped)
 {
-        size_t n = strlen(text);
-        if (n % 4 || n > KUBECONFIG_BYTES_MAX)
+        AUTO(buf) *joined = buf_new(KUBECONFIG_BYTES_MAX);
+        buf_set_secret(joined);
+        for (const char *p = wrapped; *p; p += strspn(p, "\r\n")) {
+                size_t line = strcspn(p, "\r\n");
+                buf_append(joined, p, line);
+                p += line;
+        }
+        const char *text = buf_data(joined);
+        size_t n = buf_len(joined);
+        if (n % 4 || buf_full(joined))
                 return NULL;
         unsigned char *out = mem_calloc(n / 4 * 3 + 1, 1);
         int size = EVP_DecodeBlock(out, (const unsigned char *)text, (int)n);
@@ -98,6 +106,18 @@ static bool read_material(const json_t *o, const char *name, const char *dir, st
         return true;
 }
 
+/* What would be silently left out is an error. */
+static bool refuse(const json_t *o, const char *owner, const char *const *keys, size_t n, const char *instead,
+                   struct err *e)
+{
+        for (size_t i = 0; i < n; i++) {
+                const json_t *value = json_object_get(o, keys[i]);
+                if (value && !json_is_null(value))
+                        return err_set(e, "the %s has \"%s\", which is not supported: %s", owner, keys[i], instead);
+        }
+        return true;
+}
+
 static bool read_cluster(struct kubeconfig *k, const json_t *cluster, const char *dir, struct err *e)
 {
         const char *server = string_at(cluster, "server");
@@ -106,30 +126,39 @@ static bool read_cluster(struct kubeconfig *k, const json_t *cluster, const char
         size_t n = strlen(server);
         while (server[n - 1] == '/')
                 n--;
+        static const char *const refused[] = {"proxy-url"};
+        if (!refuse(cluster, "cluster", refused, COUNT_OF(refused), "give a server that is reached directly", e))
+                return false;
         k->server = mem_strndup(server, n);
         k->tls_server_name = mem_strdup(string_at(cluster, "tls-server-name"));
         k->insecure = json_is_true(json_object_get(cluster, "insecure-skip-tls-verify"));
-        return read_material(cluster, "certificate-authority", dir, &k->authority, e);
+        if (!read_material(cluster, "certificate-authority", dir, &k->authority, e))
+                return false;
+        if (k->insecure && kube_material_given(&k->authority))
+                return err_set(e, "the cluster has both a certificate-authority and insecure-skip-tls-verify: take one "
+                                  "of them out");
+        return true;
 }
 
 static bool read_user(struct kubeconfig *k, const json_t *user, const char *dir, struct err *e)
 {
-        static const char *const refused[] = {"exec", "auth-provider", "username"};
-        for (size_t i = 0; i < COUNT_OF(refused); i++) {
-                if (json_object_get(user, refused[i]))
-                        return err_set(e,
-                                       "the user has \"%s\", which is not supported: give it a token, a tokenFile or a "
-                                       "client certificate",
-                                       refused[i]);
-        }
+        static const char *const refused[] = {"exec", "auth-provider", "username",  "password",
+                                              "as",   "as-uid",        "as-groups", "as-user-extra"};
+        if (!refuse(user, "user", refused, COUNT_OF(refused),
+                    "give it a token, a tokenFile or a client certificate of its own", e))
+                return false;
         const char *token = string_at(user, "token");
         const char *token_file = string_at(user, "tokenFile");
         if (token_file)
                 k->token.path = token_file[0] == '/' ? mem_strdup(token_file) : file_join(dir, token_file);
         else if (token)
                 k->token.bytes = secret_buf(token, strlen(token));
-        return read_material(user, "client-certificate", dir, &k->certificate, e) &&
-               read_material(user, "client-key", dir, &k->key, e);
+        if (!read_material(user, "client-certificate", dir, &k->certificate, e) ||
+            !read_material(user, "client-key", dir, &k->key, e))
+                return false;
+        if (kube_material_given(&k->certificate) != kube_material_given(&k->key))
+                return err_set(e, "the user has only one of client-certificate and client-key");
+        return true;
 }
 
 static bool read_config(struct kubeconfig *k, const json_t *config, const char *dir, struct err *e)
@@ -144,7 +173,10 @@ static bool read_config(struct kubeconfig *k, const json_t *config, const char *
         const json_t *cluster = find_named(config, "clusters", "cluster", cluster_name);
         if (!cluster)
                 return err_set(e, "there is no cluster \"%.100s\"", cluster_name ? cluster_name : "");
-        const json_t *user = find_named(config, "users", "user", string_at(context, "user"));
+        const char *user_name = string_at(context, "user");
+        const json_t *user = find_named(config, "users", "user", user_name);
+        if (user_name && !user)
+                return err_set(e, "there is no user \"%.100s\"", user_name);
         k->namespace = mem_strdup(string_at(context, "namespace"));
         return read_cluster(k, cluster, dir, e) && (!user || read_user(k, user, dir, e));
 }

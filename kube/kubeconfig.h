@@ -3,14 +3,15 @@
  * kubeconfig - how to reach an API server, and as whom.
  *
  * Either from a kubeconfig file (the format of kubectl: "Organizing Cluster Access Using kubeconfig Files") or from
- * what a pod is given. exec and auth-provider plugins are refused: they would run programs. Keys and tokens are wiped.
+ * what a pod is given. exec and auth-provider plugins are refused: they would run programs. So is what would change who
+ * we are or where we go if it were left out (impersonation, a proxy). Keys and tokens are wiped.
  */
 #pragma once
 
 #include "base/buf.h"
 #include "base/err.h"
 
-enum { KUBECONFIG_BYTES_MAX = 1024 * 1024, KUBECONFIG_TOKEN_MAX = 64 * 1024 };
+enum { KUBECONFIG_BYTES_MAX = 1024 * 1024 }; /* the file, and each that it names */
 
 /* What is read from a file again when it changes: path or, when that is NULL, bytes. */
 struct kube_material {

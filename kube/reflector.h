@@ -29,11 +29,14 @@ struct reflector_events {
         /* Added, modified, or listed. object is borrowed. */
         void (*on_object)(json_t *object, void *arg);
         void (*on_delete)(json_t *object, void *arg);
-        /* One object could not be read: begin holds the first bytes of its text. */
-        void (*on_bad_object)(const char *begin, const char *why, void *arg);
+        /* One object could not be read: "namespace/name", or "" when not even that; never its content. */
+        void (*on_bad_object)(const char *name, const char *why, void *arg);
         /* The server has said something: what is known is at least as new as now. */
         void (*on_progress)(void *arg);
-        /* A watch or list ended otherwise than by its time; reason is a literal: "gone", "closed", "error", "bytes". */
+        /*
+         * A watch or list did not go on as planned; reason is a literal: "gone" (a new list begins), "closed" (the
+         * watch broke off), "error" (why->code has the HTTP status, if any), "large" (a list goes on in smaller pages).
+         */
         void (*on_restart)(const char *reason, const struct err *why, void *arg);
 };
 
