@@ -28,11 +28,13 @@ static struct {
         uint64_t wakes;
         struct listing *kept[KEPT_LISTINGS_MAX];
         uint64_t kept_id[KEPT_LISTINGS_MAX], last_kept;
-} store = {.lock = PTHREAD_MUTEX_INITIALIZER, .rv = 1};
+} store = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 void store_init(size_t history)
 {
         store.ring_size = history;
+        /* Beyond what an earlier process gave out: whoever watched that one is told 410, and not left waiting. */
+        store.rv = store.forgotten = (uint64_t)time_now_micros();
         store.ring = mem_calloc(history, sizeof(*store.ring));
         pthread_condattr_t attr;
         pthread_condattr_init(&attr);
