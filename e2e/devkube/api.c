@@ -166,7 +166,7 @@ static bool parse_path(const char *path, struct call *c, struct route *r)
 static const char *verb_of(const struct call *c)
 {
         const char *m = c->request->method, *watch = request_query(c->request, "watch");
-        if (str_equal(m, "GET") && (str_equal(watch, "true") || str_equal(watch, "1")))
+        if (str_equal(m, "GET") && !c->name && (str_equal(watch, "true") || str_equal(watch, "1")))
                 return "watch";
         if (str_equal(m, "GET"))
                 return c->name ? "get" : "list";

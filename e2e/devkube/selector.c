@@ -111,6 +111,12 @@ static bool read_requirement(const char **p, struct selector *s, struct err *e)
         return !**p || **p == ',' || err_set(e, "found '%.20s', expected: in, notin, =, ==, !=, gt, lt", *p);
 }
 
+static bool is_key(const char *key)
+{
+        size_t n = strlen(key);
+        return n && strspn(key, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./") == n;
+}
+
 static struct selector *parse(const char *text, struct err *e, bool fields)
 {
         const char *p = text;
@@ -125,11 +131,12 @@ static struct selector *parse(const char *text, struct err *e, bool fields)
                         return NULL;
                 }
                 const struct requirement *last = &s->requirements[s->count - 1];
-                if (!*last->key || (fields && last->op > OP_NOT_IN)) {
-                        err_set(e,
-                                fields ? "invalid selector: '%s'; can't understand '%s'"
-                                       : "unable to parse requirement: found '%s', expected: identifier%.0s",
-                                text, last->key);
+                if (fields && last->op > OP_NOT_IN) {
+                        err_set(e, "invalid selector: '%s'; can't understand '%s'", text, last->key);
+                        return NULL;
+                }
+                if (!is_key(last->key)) {
+                        err_set(e, "unable to parse requirement: found '%s', expected: identifier", last->key);
                         return NULL;
                 }
                 skip_space(&p);

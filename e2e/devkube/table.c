@@ -78,7 +78,7 @@ static json_t *columns_of(const struct resource *r, const struct version *v)
 json_t *table_new(const struct resource *r, const struct version *v, bool columns)
 {
         return json_pack("{s:s, s:s, s:{}, s:o, s:[]}", "kind", "Table", "apiVersion", "meta.k8s.io/v1", "metadata",
-                         "columnDefinitions", columns ? columns_of(r, v) : json_array(), "rows");
+                         "columnDefinitions", columns ? columns_of(r, v) : json_null(), "rows");
 }
 
 /* A printer column's value: the first that its path finds, in the form of its type. */

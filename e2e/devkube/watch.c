@@ -31,7 +31,7 @@ struct watch {
         struct request request;
         const struct resource *resource;
         const struct version *version;
-        char *ns, *name;
+        char *ns;
         struct selector *labels, *fields;
         struct query query;
         uint64_t seen;
@@ -45,7 +45,6 @@ static void watch_free(struct stream *s)
 {
         struct watch *w = (struct watch *)s;
         mem_free(w->ns);
-        mem_free(w->name);
         selector_free(w->labels);
         selector_free(w->fields);
         buf_free(w->out);
@@ -167,7 +166,11 @@ static bool parse_revision(struct call *c, uint64_t *rv)
         const char *text = request_query(c->request, "resourceVersion");
         char *end = NULL;
         *rv = text ? strtoull(text, &end, 10) : 0;
-        return !text || !*end || fail_bad_request(&c->failure, "Invalid value: \"%s\": strconv.ParseUint", text);
+        return !text || !*end ||
+               fail(&c->failure, 500, "",
+                    "resourceVersion: Invalid value: \"%s\": strconv.ParseUint: parsing \"%s\": "
+                    "invalid syntax",
+                    text, text);
 }
 
 bool watch_start(struct call *c)
@@ -186,10 +189,9 @@ bool watch_start(struct call *c)
         w->resource = c->resource;
         w->version = c->version;
         w->ns = mem_strdup(c->ns);
-        w->name = mem_strdup(c->name);
         w->labels = labels;
         w->fields = fields;
-        w->query = (struct query){.ns = w->ns, .name = w->name, .labels = labels, .fields = fields};
+        w->query = (struct query){.ns = w->ns, .labels = labels, .fields = fields};
         w->out = buf_new(EVENT_MAX);
         w->table = table_wanted(c->request);
         w->faults = fault_drops();
