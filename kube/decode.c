@@ -8,7 +8,7 @@
 
 enum {
         KEY_SHOWN_MAX = 64, /* bytes of a user's key in a field path */
-        WORD_MAX = 20,      /* longest of the common words */
+        FIELDS_MAX = 8,     /* most fields of one shape */
 };
 
 /* ---- places as text ---- */
@@ -73,35 +73,41 @@ const json_t *decode_member(const json_t *json, const char *key)
         return json_is_null(value) ? NULL : value;
 }
 
-/* What stands in most objects costs no memory in any. */
+/* What stands in most objects costs no memory in any. By length. */
 static const char *common_word(const char *s, size_t n)
 {
-        static const char *const words[] = {
-                "",
-                "/",
-                "http",
-                "https",
-                "valid",
-                "orphaned",
-                "invalid",
-                "valid IngressRoute",
-                "True",
-                "False",
-                "Valid",
-                "1.1",
-                "1.2",
-                "1.3",
-                "TCP",
-                "UDP",
-                "Opaque",
-                "infinity",
-                "kubernetes.io/tls",
+#define WORD(text)                                                                                                     \
+        {                                                                                                              \
+                sizeof(text) - 1, text                                                                                 \
+        }
+        static const struct {
+                size_t length;
+                const char *text;
+        } words[] = {
+                WORD(""),
+                WORD("/"),
+                WORD("1.1"),
+                WORD("1.2"),
+                WORD("1.3"),
+                WORD("TCP"),
+                WORD("UDP"),
+                WORD("http"),
+                WORD("True"),
+                WORD("False"),
+                WORD("Valid"),
+                WORD("valid"),
+                WORD("https"),
+                WORD("Opaque"),
+                WORD("invalid"),
+                WORD("orphaned"),
+                WORD("infinity"),
+                WORD("kubernetes.io/tls"),
+                WORD("valid IngressRoute"),
         };
-        if (n > WORD_MAX)
-                return NULL;
-        for (size_t i = 0; i < COUNT_OF(words); i++)
-                if (strncmp(words[i], s, n) == 0 && words[i][n] == '\0')
-                        return words[i];
+#undef WORD
+        for (size_t i = 0; i < COUNT_OF(words) && words[i].length <= n; i++)
+                if (words[i].length == n && memcmp(words[i].text, s, n) == 0)
+                        return words[i].text;
         return NULL;
 }
 
@@ -293,41 +299,47 @@ static bool read_field(struct decode *d, const struct place *at, const struct fi
         return false;
 }
 
-static bool shape_has(const struct shape *shape, const char *key)
+/* The index of the field called key, or field_count. */
+static size_t field_index(const struct shape *shape, const char *key)
 {
-        for (size_t i = 0; i < shape->field_count; i++)
-                if (strcmp(shape->fields[i].name, key) == 0)
-                        return true;
-        return false;
+        size_t i = 0;
+        while (i < shape->field_count && strcmp(shape->fields[i].name, key) != 0)
+                i++;
+        return i;
 }
 
-static void find_unknown(struct decode *d, const struct place *at, const struct shape *shape, const json_t *json)
+/* One pass over what is there is cheaper than a look-up for each field that might be. */
+static void find_values(struct decode *d, const struct place *at, const struct shape *shape, const json_t *json,
+                        const json_t *values[])
 {
         const char *key;
         json_t *value;
         json_object_foreach ((json_t *)(uintptr_t)json, key, value) {
-                struct place member = {.parent = at, .key = key};
-                if (!shape_has(shape, key))
-                        decode_problem(d, &member, PROBLEM_UNKNOWN, "is not a field of this API");
+                size_t i = field_index(shape, key);
+                if (i < shape->field_count)
+                        values[i] = json_is_null(value) ? NULL : value;
+                else if (shape->strict && d->options->report_unknown)
+                        decode_problem(d, &(struct place){.parent = at, .key = key}, PROBLEM_UNKNOWN,
+                                       "is not a field of this API");
         }
 }
 
+/* Fields are judged in the table's order: the order of members makes no difference. */
 bool decode_shape(struct decode *d, const struct place *at, const struct shape *shape, const json_t *json, void *item)
 {
         if (!json_is_object(json)) {
                 decode_problem(d, at, PROBLEM_INVALID, "must be an object");
                 return false;
         }
+        assert(shape->field_count <= FIELDS_MAX);
+        const json_t *values[FIELDS_MAX] = {NULL};
+        find_values(d, at, shape, json, values);
         for (size_t i = 0; i < shape->field_count; i++) {
                 const struct field *f = &shape->fields[i];
-                const json_t *value = decode_member(json, f->name);
                 struct place member = {.parent = at, .key = f->name};
-                bool present = value && read_field(d, &member, f, value, item);
-                if (present && f->flagged)
+                if (values[i] && read_field(d, &member, f, values[i], item) && f->flagged)
                         *(bool *)member_of(item, f->flag) = true;
         }
-        if (shape->strict && d->options->report_unknown)
-                find_unknown(d, at, shape, json);
         if (shape->finish)
                 shape->finish(d, at, json, item);
         return true;

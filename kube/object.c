@@ -173,32 +173,45 @@ static const struct field metadata_fields[] = {
 };
 static const struct shape metadata_shape = {SHAPE_FIELDS(metadata_fields)};
 
-static bool read_key(struct decode *d, const json_t *metadata, const char *what, size_t max, const char **out,
-                     struct err *e)
+/* The value when it is given and not empty: the API server takes an empty one as absent. */
+static const json_t *given(const json_t *metadata, const char *what)
 {
         const json_t *value = decode_member(metadata, what);
-        if (!value || (json_is_string(value) && json_string_length(value) == 0))
+        return json_is_string(value) && json_string_length(value) == 0 ? NULL : value;
+}
+
+static bool check_key(const json_t *value, const char *what, size_t max, struct err *e)
+{
+        if (!value)
                 return err_set(e, "metadata.%s is missing: every object needs one", what);
         if (!json_is_string(value))
                 return err_set(e, "metadata.%s must be a string", what);
         if (json_string_length(value) > max)
                 return err_set(e, "metadata.%s is longer than %zu bytes", what, max);
-        *out = decode_keep(d, value);
+        if (strlen(json_string_value(value)) != json_string_length(value))
+                return err_set(e, "metadata.%s holds a NUL", what);
         return true;
 }
 
 static bool read_keys(struct decode *d, const json_t *metadata, struct object *o, struct err *e)
 {
-        if (!read_key(d, metadata, "name", NAME_MAX_BYTES, &o->name, e))
+        const json_t *value = given(metadata, "name");
+        if (!check_key(value, "name", NAME_MAX_BYTES, e))
                 return false;
-        o->namespace = "";
-        if (!kind_info(o->kind)->namespaced)
-                return true;
-        const json_t *given = decode_member(metadata, "namespace");
-        bool absent = !given || (json_is_string(given) && json_string_length(given) == 0);
-        if (!absent || !d->options->default_namespace)
-                return read_key(d, metadata, "namespace", NAMESPACE_MAX_BYTES, &o->namespace, e);
-        o->namespace = arena_strdup(d->arena, d->options->default_namespace);
+        const char *name = json_string_value(value);
+        const char *namespace = "";
+        if (kind_info(o->kind)->namespaced) {
+                value = given(metadata, "namespace");
+                namespace = value ? json_string_value(value) : d->options->default_namespace;
+                if ((value || !namespace) && !check_key(value, "namespace", NAMESPACE_MAX_BYTES, e))
+                        return false;
+        }
+        /* Right behind the struct, not among the strings: every lookup compares it. */
+        size_t m = strlen(namespace) + 1;
+        size_t n = strlen(name) + 1;
+        char *key = arena_alloc(d->arena, m + n);
+        o->namespace = memcpy(key, namespace, m);
+        o->name = memcpy(key + m, name, n);
         return true;
 }
 

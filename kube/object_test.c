@@ -52,6 +52,7 @@ static void decode__key_missing_or_unusable__is_an_error_that_names_it(void **st
                 {"{\"metadata\":{}}", "metadata.name is missing"},
                 {"{\"metadata\":{\"name\":\"\"}}", "metadata.name is missing"},
                 {"{\"metadata\":{\"name\":7}}", "metadata.name must be a string"},
+                {"{\"metadata\":{\"name\":\"a\\u0000b\",\"namespace\":\"n\"}}", "metadata.name holds a NUL"},
                 {"{\"metadata\":{\"name\":\"a\"}}", "metadata.namespace is missing"},
                 {"{\"metadata\":{\"name\":\"a\",\"namespace\":\"\"}}", "metadata.namespace is missing"},
                 {"{\"metadata\":{\"name\":\"a\",\"namespace\":[]}}", "metadata.namespace must be a string"},
