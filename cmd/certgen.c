@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* certgen - issues and rotates the certificates in files, in Secrets, or prints them (operations.md, "Certificates").
- */
+/* certgen - the certificates in files, in Secrets, or printed (operations.md, "Certificates"). */
 #include "base/json_text.h"
 #include "base/time.h"
 #include "certs/apply.h"

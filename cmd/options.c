@@ -472,6 +472,8 @@ static bool check_certgen(const struct certgen_options *c, struct err *e)
 {
         if ((c->pem != NULL) + c->yaml + c->kube != 1)
                 return err_set(e, "exactly one of --pem DIR, --yaml and --kube says where the certificates go");
+        if (c->yaml && c->rotate_ca)
+                return err_set(e, "--yaml issues anew: there is nothing for --rotate-ca to begin with");
         if (c->certificate_lifetime < DURATION_HOUR)
                 return err_set(e, "--certificate-lifetime: at least 1h");
         if (c->ca_lifetime < c->certificate_lifetime)

@@ -168,6 +168,7 @@ static void flags__wrong__say_what_and_what_to_do(void **state)
                 {"lint", "needs files or folders"},
                 {"certgen", "exactly one of --pem DIR, --yaml and --kube"},
                 {"certgen --yaml --kube", "exactly one of"},
+                {"certgen --yaml --rotate-ca", "nothing for --rotate-ca"},
                 {"certgen --yaml --certificate-lifetime 1m", "at least 1h"},
                 {"certgen --yaml --ca-lifetime 24h", "shorter than"},
                 {"certgen --yaml --ca-lifetime 9000h --ca-overlap 2000h", "at most a sixth"},
