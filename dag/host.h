@@ -132,6 +132,7 @@ struct host {
         const struct host_object *objects; /* by object_ref_compare() */
         size_t object_count;
         bool has_outside;   /* some object has host_outside entries */
+        size_t work;        /* routes looked at on the walk: what compiling cost, not part of what the host says */
         int64_t recheck_at; /* microseconds: when the passing of time changes the result; INT64_MAX: never */
 };
 

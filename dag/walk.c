@@ -305,4 +305,5 @@ void walk_root(struct build *b, struct build_entry *root)
 {
         struct frame f = {.entry = root};
         visit(b, &f);
+        b->host->work = b->looked;
 }
