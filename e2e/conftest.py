@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fixtures: the API server (devkube, or a real one with --cluster real), and gatehouse on it."""
+"""Fixtures: the API server (devkube, or a real one with --cluster=real), and gatehouse on it."""
 
 import shutil
 
@@ -71,6 +71,9 @@ class ServerPool:
         return self.server
 
     def stop(self):
+        """No server and no webhook configurations, until flags are asked for again."""
+        for kind in ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"):
+            self.kube.delete(kind, None, "gatehouse")
         if self.server:
             self.server.stop()
             self.server = None
@@ -81,8 +84,6 @@ def pool(cluster, kube, tmp_path_factory):
     pool = ServerPool(cluster, kube, tmp_path_factory.mktemp("server"))
     yield pool
     pool.stop()
-    for kind in ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"):
-        kube.delete(kind, None, "gatehouse")
 
 
 @pytest.fixture

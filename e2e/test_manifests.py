@@ -29,13 +29,11 @@ def kustomize():
 
 
 @pytest.fixture
-def configurations(kube, pool):
-    """The webhook configurations are the test's to change; those of the running server come back after it."""
+def configurations(pool):
+    """The webhook configurations are the test's to make and change."""
+    pool.stop()
     yield
-    for kind in ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"):
-        kube.delete(kind, None, "gatehouse")
-    if pool.server:
-        pool.server.install_webhooks(kube)
+    pool.stop()
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
