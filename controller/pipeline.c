@@ -187,17 +187,16 @@ static void apply_events(struct pipeline *p, int64_t deadline)
 
 void pipeline_mark_dirty(struct pipeline *p, struct node *node)
 {
+        int64_t now = p->options.monotonic();
+        bool quiet = now - p->last_dirty >= COALESCE_QUIET;
+        p->last_dirty = now;
         if (node->dirty)
                 return;
         node->dirty = true;
         node->next_dirty = NULL;
-        int64_t now = p->options.monotonic();
-        if (!p->dirty_first) {
-                /* Quiet until now: nothing to wait for. */
-                bool quiet = now - p->last_dirty >= COALESCE_QUIET;
+        /* Quiet until now: nothing to wait for. */
+        if (!p->dirty_first)
                 p->first_dirty = quiet ? now - COALESCE_MAX : now;
-        }
-        p->last_dirty = now;
         *p->dirty_last = node;
         p->dirty_last = &node->next_dirty;
 }
@@ -230,7 +229,7 @@ int64_t pipeline_due(const struct pipeline *p)
         int64_t due = recheck_due(p);
         if (p->dirty_first && compile_due(p) < due)
                 due = compile_due(p);
-        return p->changed_first || p->unsettled ? 0 : due;
+        return p->unsettled || (p->changed_first && !p->dirty_first) ? 0 : due;
 }
 
 static void mark_rechecks(struct pipeline *p)

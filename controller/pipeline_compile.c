@@ -112,14 +112,14 @@ static void mark_objects_of(struct pipeline *p, const struct host *h)
         }
 }
 
-static bool is_wanted(const struct pipeline *p, const struct host_entry *entry)
+static bool is_wanted(const struct pipeline *p, const struct host *h)
 {
-        if (entry->host->object_count)
+        if (h->object_count)
                 return true;
         /* Nobody may have the name now, but who asks for it may be granted it. */
         AUTO(arena) *a = arena_new(64);
         const struct object *const *found;
-        return view_list_unread(&(struct view){.store = p->options.store}, a, TERM_FQDN, entry->name, &found) > 0;
+        return view_list_unread(&(struct view){.store = p->options.store}, a, TERM_FQDN, h->name, &found) > 0;
 }
 
 static void finish_host(struct pipeline *p, struct host_entry *entry, struct host *new)
@@ -129,7 +129,8 @@ static void finish_host(struct pipeline *p, struct host_entry *entry, struct hos
                 heap_remove(&p->rechecks, &entry->recheck);
         else
                 heap_set(&p->rechecks, &entry->recheck, new->recheck_at);
-        if (old && host_equal(old, new)) {
+        bool wanted = is_wanted(p, new);
+        if (wanted && old && host_equal(old, new)) {
                 host_unref(new);
                 return;
         }
@@ -139,7 +140,6 @@ static void finish_host(struct pipeline *p, struct host_entry *entry, struct hos
                 mark_objects_of(p, old);
                 mark_objects_of(p, new);
         }
-        bool wanted = is_wanted(p, entry);
         if (old || wanted)
                 tell_host(p, old, wanted ? new : NULL);
         host_unref(old);
