@@ -202,9 +202,12 @@ static bool read_keys(struct decode *d, const json_t *metadata, struct object *o
         const char *namespace = "";
         if (kind_info(o->kind)->namespaced) {
                 value = given(metadata, "namespace");
-                namespace = value ? json_string_value(value) : d->options->default_namespace;
-                if ((value || !namespace) && !check_key(value, "namespace", NAMESPACE_MAX_BYTES, e))
-                        return false;
+                namespace = value ? NULL : d->options->default_namespace;
+                if (!namespace) {
+                        if (!check_key(value, "namespace", NAMESPACE_MAX_BYTES, e))
+                                return false;
+                        namespace = json_string_value(value);
+                }
         }
         /* Right behind the struct, not among the strings: every lookup compares it. */
         size_t m = strlen(namespace) + 1;

@@ -140,14 +140,13 @@ static void inspect_ca(struct decode *d, const json_t *json, struct secret *secr
                 secret->ca_problem = d->options->inspector->ca(d->arena, ca.bytes, ca.size);
 }
 
-/* Data that is not where it should be, once for the whole object. */
-static bool data_is_object(struct decode *d, const json_t *json, const char *key)
+/* Said once for the whole object, not for each key. */
+static void check_data(struct decode *d, const json_t *json, const char *key)
 {
         struct place at = {.key = key};
         const json_t *data = decode_member(json, key);
         if (data && !json_is_object(data))
                 decode_problem(d, &at, PROBLEM_INVALID, "must be an object");
-        return data && json_is_object(data);
 }
 
 void decode_secret(struct decode *d, const json_t *json, struct object *o)
@@ -157,8 +156,8 @@ void decode_secret(struct decode *d, const json_t *json, struct object *o)
         secret->type = "Opaque";
         if (decode_member(json, "type"))
                 decode_string(d, &at, decode_member(json, "type"), &secret->type);
-        data_is_object(d, json, "data");
-        data_is_object(d, json, "stringData");
+        check_data(d, json, "data");
+        check_data(d, json, "stringData");
         if (d->draft) { /* inspecting costs more than all the rest: once is enough */
                 const struct secret *draft = d->draft->secret;
                 secret->has_ca = draft->has_ca;

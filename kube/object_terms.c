@@ -2,17 +2,23 @@
 /* object_terms - what an object is found by, beside its key. */
 #include "kube/store.h"
 
-#include <stdio.h>
+#include <string.h>
 
 typedef void term_fn(enum term term, const char *name, void *arg);
 
-enum { NAME_TEXT_MAX = 512 }; /* "namespace/name" is at most 63 + 1 + 253 bytes; what is longer names nothing */
+enum { PAIR_MAX = 63 + 1 + 253 + 1 }; /* "namespace/name" and a NUL; what is longer names nothing */
 
 static void tell_pair(enum term term, const char *namespace, const char *name, term_fn *each, void *arg)
 {
-        char text[NAME_TEXT_MAX];
-        if (name && *name && snprintf(text, sizeof(text), "%s/%s", namespace, name) < NAME_TEXT_MAX)
-                each(term, text, arg);
+        char text[PAIR_MAX];
+        size_t m = strnlen(namespace, PAIR_MAX);
+        size_t n = name ? strnlen(name, PAIR_MAX) : 0;
+        if (n == 0 || m + 1 + n >= PAIR_MAX)
+                return;
+        memcpy(text, namespace, m);
+        text[m] = '/';
+        memcpy(text + m + 1, name, n + 1);
+        each(term, text, arg);
 }
 
 static void tell_delegate(const struct ir_delegate *d, term_fn *each, void *arg)

@@ -371,7 +371,7 @@ static void check_place(unsigned place, unsigned candidate, bool gone, const str
         const struct place *p = &m.places[place];
         struct view v = {.store = m.store, .candidate = o, .candidate_gone = gone};
         AUTO(arena) *a = arena_new(512);
-        unsigned expected[ADDRESSES_MAX];
+        unsigned expected[ADDRESSES_MAX] = {0};
         unsigned n = model_versions(place, candidate, gone, terms, expected);
         if (!p->is_term) {
                 const struct object *found = view_get(&v, p->kind, p->namespace, p->name);

@@ -34,8 +34,28 @@ static void compare_term(enum term term, const char *name, void *arg)
         s->found = s->found || (term == s->term && strcmp(name, s->name) == 0);
 }
 
+/* Saves the walk over a large object for most questions. */
+static bool may_have(const struct object *o, enum term term)
+{
+        switch (term) {
+        case TERM_FQDN:
+                return o->kind == KIND_INGRESSROUTE || o->kind == KIND_INGRESS;
+        case TERM_DELEGATOR:
+                return o->kind == KIND_INGRESSROUTE;
+        case TERM_GRANTS:
+                return o->kind == KIND_TLSCERTIFICATEDELEGATION;
+        case TERM_DEFAULT_CLASS:
+                return o->kind == KIND_INGRESSCLASS;
+        case TERM_ENDPOINTS:
+                return o->kind == KIND_ENDPOINTSLICE || o->kind == KIND_ENDPOINTS;
+        }
+        __builtin_unreachable();
+}
+
 static bool has_term(const struct object *o, enum term term, const char *name)
 {
+        if (!may_have(o, term))
+                return false;
         struct sought s = {.term = term, .name = name};
         object_terms(o, compare_term, &s);
         return s.found;
