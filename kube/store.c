@@ -114,13 +114,19 @@ static struct sweep *sweep_of(struct store *s, unsigned kind, unsigned source)
         return &s->kinds[kind].sweeps[source];
 }
 
-/* unseen counts down, so that a relist without deletions ends without a walk. */
-static void sweep_leave(struct store *s, const struct object_node *n)
+/*
+ * unseen counts down, so that a relist without deletions ends without a walk; and what is seen moves behind what is
+ * not, so that one with deletions looks at little more than those.
+ */
+static void sweep_leave(struct store *s, struct object_node *n)
 {
         struct sweep *sweep = sweep_of(s, n->node.space, n->source);
         sweep->total--;
-        if (n->seen != sweep->epoch)
-                sweep->unseen--;
+        if (n->seen == sweep->epoch)
+                return;
+        sweep->unseen--;
+        kind_unlink(s, n);
+        kind_append(s, n);
 }
 
 static void sweep_enter(struct store *s, struct object_node *n, unsigned source)

@@ -115,7 +115,7 @@ void store_reader_set(struct store *s, struct store_reader *reader, const struct
 void store_readers(const struct store *s, enum kind kind, const char *namespace, const char *name, store_dirty_fn *each,
                    void *arg);
 
-/* Calls each() for every stored object of a kind, in order of arrival. */
+/* Calls each() for every stored object of a kind, in order of arrival (a relist counts as arriving again). */
 void store_each(const struct store *s, enum kind kind, void (*each)(const struct object *o, void *arg), void *arg);
 size_t store_count(const struct store *s, enum kind kind);
 /* Grows with every change: equal numbers mean an equal store. */
