@@ -120,6 +120,39 @@ static void validate__reviews_without_an_object_to_judge__allowed(void **state)
         client_close(&c);
 }
 
+static void assert_metric(const char *line)
+{
+        AUTO(buf) *out = buf_new(1 << 20);
+        metric_render(out);
+        if (!strstr(buf_data(out), line))
+                fail_msg("no %s in\n%s", line, buf_data(out));
+}
+
+static void metrics__after_reviews__count_verdicts_rules_and_bad_requests(void **state)
+{
+        (void)state;
+        metric_reset_all();
+        start();
+        struct client c = opened();
+        for (int i = 0; i < 2; i++) {
+                struct reply r = post(&c, BAD);
+                assert_denied(&r, "u-bad", 422);
+        }
+        struct reply r = client_post(&c, "/mutate", GOOD, strlen(GOOD));
+        assert_allowed(&r, "u-good");
+        r = post(&c, "{}");
+        assert_int_equal(r.status, 400);
+        reply_done(&r);
+        assert_metric("gatehouse_admission_total{operation=\"CREATE\",kind=\"IngressRoute\",verdict=\"denied\"} 2\n");
+        assert_metric(
+                "gatehouse_admission_total{operation=\"CREATE\",kind=\"IngressRoute\",verdict=\"unpatched\"} 1\n");
+        assert_metric("gatehouse_admission_total{operation=\"DELETE\",kind=\"other\",verdict=\"allowed\"} 0\n");
+        assert_metric("gatehouse_admission_findings_total{rule=\"FQDNInvalid\"} 2\n");
+        assert_metric("gatehouse_admission_duration_seconds_count 3\n");
+        assert_metric("gatehouse_admission_bad_requests_total{code=\"400\"} 1\n");
+        client_close(&c);
+}
+
 /* ---- bad requests ---- */
 
 static void validate__refused_files__answer_400_and_go_on(void **state)
@@ -390,6 +423,7 @@ int main(void)
                 SERVER_TEST(validate__good_and_bad__answered_on_one_connection),
                 SERVER_TEST(mutate__upper_case_fqdn__is_patched),
                 SERVER_TEST(validate__reviews_without_an_object_to_judge__allowed),
+                SERVER_TEST(metrics__after_reviews__count_verdicts_rules_and_bad_requests),
                 SERVER_TEST(validate__refused_files__answer_400_and_go_on),
                 SERVER_TEST(heads__wrong__refused_with_their_status),
                 SERVER_TEST(types__with_parameters_or_other_case__are_json),

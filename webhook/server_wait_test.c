@@ -122,6 +122,25 @@ static void wait__too_many__denied_at_once(void **state)
         answered(&first, "\"uid\":\"u-copy\",\"allowed\":true");
 }
 
+static void wait__another_request_follows_at_once__both_are_answered_in_order(void **state)
+{
+        (void)state;
+        F.limits.wait = LONG;
+        fixture_start(&F, 1, false);
+        struct client c;
+        assert_true(client_open(&c, F.port));
+        static const char head[] = "POST /validate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
+        AUTO_STR *both = mem_printf("%sContent-Length: %zu\r\n\r\n%s%sContent-Length: %zu\r\n\r\n%s", head,
+                                    strlen(COPY), COPY, head, strlen(GOOD), GOOD);
+        assert_true(client_send(&c, both, strlen(both)));
+        AWAIT(webhook_server_waiting(F.server) == 1);
+        fixture_remove(&F, KIND_INGRESSROUTE, "team-a", "owner");
+        struct reply r = client_receive(&c);
+        assert_non_null(strstr(r.body, "\"uid\":\"u-copy\",\"allowed\":true"));
+        reply_done(&r);
+        answered(&c, "\"uid\":\"u-good\",\"allowed\":true");
+}
+
 static void wait__client_goes_meanwhile__server_goes_on(void **state)
 {
         (void)state;
@@ -169,6 +188,7 @@ int main(void)
                 SERVER_TEST(wait__nothing_changes__denied_after_its_time),
                 SERVER_TEST(wait__another_reason_stands__denied_at_once),
                 SERVER_TEST(wait__too_many__denied_at_once),
+                SERVER_TEST(wait__another_request_follows_at_once__both_are_answered_in_order),
                 SERVER_TEST(wait__client_goes_meanwhile__server_goes_on),
                 SERVER_TEST(wait__server_stops__answered_as_it_stands),
                 SERVER_TEST(warn_only__conflict__allowed_with_a_warning_at_once),
