@@ -510,6 +510,11 @@ static void each__objects__come_in_order_of_arrival(void **state)
         char text[16] = "";
         store_each(f->store, KIND_INGRESSROUTE, append_name, text);
         assert_string_equal(text, "cab");
+        store_sweep_begin(f->store, KIND_INGRESSROUTE, 0);
+        put(f, route("n", "c", "0", "")); /* a relist counts as arriving again */
+        memset(text, 0, sizeof(text));
+        store_each(f->store, KIND_INGRESSROUTE, append_name, text);
+        assert_string_equal(text, "abc");
 }
 
 /* ---- size ---- */
