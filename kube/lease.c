@@ -13,7 +13,6 @@
 enum { REQUEST_SECONDS = 5 }; /* two tries fit into the deadline */
 
 struct lease {
-        struct event_base *base;
         struct client *client;
         char *identity, *path, *collection, *namespace, *name;
         void (*on_change)(bool leading, void *arg);
@@ -22,15 +21,19 @@ struct lease {
         struct event *timer;    /* the next try */
         struct event *deadline; /* looks whether we still may lead, whatever the requests do */
         struct call *call;
-        char *acquired; /* spec.acquireTime while we lead */
+        char *acquired;   /* spec.acquireTime while we lead */
+        int64_t wrote_at; /* monotonic: when the write under way began */
+        int problem;      /* of the last try, to say it once; 0: none */
         void (*released)(void *arg);
         void *released_arg;
-        bool releasing;
+        bool releasing, held; /* held: we led when the release began */
 };
 
-static void schedule(struct lease *l)
+static void schedule(struct lease *l, int64_t at_least)
 {
         int64_t wait = backoff_jitter(LEASE_RETRY_SECONDS * DURATION_SECOND, l->state.leading ? 0.0 : 0.2);
+        if (wait < at_least)
+                wait = at_least;
         struct timeval t = {wait / DURATION_SECOND, wait % DURATION_SECOND / 1000};
         event_add(l->timer, &t);
 }
@@ -41,6 +44,16 @@ static void check_lost(struct lease *l)
                 return;
         log_warn("leadership lost", "lease", l->path, "holder", l->state.seen.holder, NULL);
         l->on_change(false, l->arg);
+}
+
+/* Says what is wrong when it begins to be, not every two seconds. */
+static void note_problem(struct lease *l, const char *doing, const struct response *r)
+{
+        int problem = r->code ? r->code : -1;
+        if (problem != l->problem)
+                log_warn("the Lease is tried again", "doing", doing, "lease", l->path, "code", log_int(r->code),
+                         "error", r->code ? "" : r->error.text, NULL);
+        l->problem = problem;
 }
 
 /* ---- writing ---- */
@@ -88,16 +101,16 @@ static void on_written(const struct response *r, void *arg)
         struct lease_record written;
         AUTO_JSON *object = r->code == 200 || r->code == 201 ? json_read(r->body, r->size, NULL) : NULL;
         if (object && lease_parse(object, &written) && str_equal(written.holder, l->identity)) {
-                if (lease_wrote(&l->state, &written, time_monotonic())) {
+                l->problem = 0;
+                if (lease_wrote(&l->state, &written, l->wrote_at)) {
                         log_info("leading", "lease", l->path, "identity", l->identity, NULL);
                         l->on_change(true, l->arg);
                 }
         } else if (r->code != 409) {
-                log_warn("cannot write the Lease; trying again", "lease", l->path, "code", log_int(r->code), "error",
-                         r->code ? r->body : r->error.text, NULL);
+                note_problem(l, "writing it", r);
         }
         check_lost(l);
-        schedule(l);
+        schedule(l, r->retry_after);
 }
 
 static void write_record(struct lease *l, bool create, const char *holder)
@@ -113,6 +126,7 @@ static void write_record(struct lease *l, bool create, const char *holder)
                 .verb = create ? "create" : "update",
                 .resource = "leases",
         };
+        l->wrote_at = time_monotonic();
         l->call = client_request(l->client, &request, on_written, l);
         mem_free(body);
 }
@@ -129,23 +143,39 @@ static bool read_record(const struct response *r, struct lease_record *out)
         return object && lease_parse(object, out);
 }
 
+/* A write of ours may have gone through unnoticed: what is there now decides. */
+static void give_back(struct lease *l, const struct lease_record *now_read)
+{
+        if (!now_read || !str_equal(now_read->holder, l->identity)) {
+                finish_release(l);
+                return;
+        }
+        l->state.seen = *now_read;
+        write_record(l, false, "");
+}
+
 static void on_read(const struct response *r, void *arg)
 {
         struct lease *l = arg;
         l->call = NULL;
         struct lease_record record;
-        if (!read_record(r, &record)) {
-                log_warn("cannot read the Lease; trying again", "lease", l->path, "code", log_int(r->code), "error",
-                         r->code ? "" : r->error.text, NULL);
+        bool ok = read_record(r, &record);
+        if (l->releasing) {
+                give_back(l, ok ? &record : NULL);
+                return;
+        }
+        if (!ok) {
+                note_problem(l, "reading it", r);
                 check_lost(l);
-                schedule(l);
+                schedule(l, r->retry_after);
                 return;
         }
         enum lease_action action = lease_decide(&l->state, &record, time_monotonic());
         check_lost(l);
         switch (action) {
         case LEASE_WAIT:
-                schedule(l);
+                l->problem = 0;
+                schedule(l, 0);
                 break;
         case LEASE_CREATE:
                 write_record(l, true, l->identity);
@@ -161,6 +191,10 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
         (void)fd;
         (void)what;
         struct lease *l = arg;
+        if (l->releasing && !l->held) {
+                finish_release(l);
+                return;
+        }
         struct request request = {
                 .method = "GET",
                 .path = l->path,
@@ -183,7 +217,6 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 struct lease *lease_new(struct event_base *base, struct client *client, const struct lease_options *options)
 {
         struct lease *l = mem_zalloc(sizeof(*l));
-        l->base = base;
         l->client = client;
         l->namespace = mem_strdup(options->namespace);
         l->name = mem_strdup(options->name);
@@ -203,14 +236,8 @@ struct lease *lease_new(struct event_base *base, struct client *client, const st
 
 bool lease_is_leader(const struct lease *l)
 {
-        return l->state.leading;
-}
-
-static void on_nothing_to_release(evutil_socket_t fd, short what, void *arg)
-{
-        (void)fd;
-        (void)what;
-        finish_release(arg);
+        struct lease_state now = l->state;
+        return l->state.leading && !lease_lost(&now, time_monotonic());
 }
 
 void lease_release(struct lease *l, void (*done)(void *arg), void *arg)
@@ -218,16 +245,13 @@ void lease_release(struct lease *l, void (*done)(void *arg), void *arg)
         l->released = done;
         l->released_arg = arg;
         l->releasing = true;
+        /* Also a write under way may have been the first one. */
+        l->held = l->state.leading || l->call;
+        l->state.leading = false;
         client_cancel(l->call);
         l->call = NULL;
-        event_del(l->timer);
-        if (l->state.leading) {
-                l->state.leading = false;
-                write_record(l, false, "");
-                return;
-        }
         struct timeval now = {0, 0};
-        event_base_once(l->base, -1, EV_TIMEOUT, on_nothing_to_release, l, &now);
+        event_add(l->timer, &now);
 }
 
 void lease_free(struct lease *l)

@@ -31,7 +31,7 @@ struct lease_state {
         bool leading;
         struct lease_record seen;
         int64_t seen_at;    /* monotonic nanoseconds: when seen last changed */
-        int64_t renewed_at; /* when we last wrote it */
+        int64_t renewed_at; /* when we began the last write that went through */
 };
 
 enum lease_action {
@@ -42,8 +42,8 @@ enum lease_action {
 
 /* What to do after the Lease was read as now_read at monotonic time now. */
 enum lease_action lease_decide(struct lease_state *s, const struct lease_record *now_read, int64_t now);
-/* Our write went through. Returns whether we lead from now on and did not before. */
-bool lease_wrote(struct lease_state *s, const struct lease_record *written, int64_t now);
+/* Our write, begun at wrote_at, went through. Returns whether we lead from now on and did not before. */
+bool lease_wrote(struct lease_state *s, const struct lease_record *written, int64_t wrote_at);
 /* Whether we led and may not any more: the deadline has passed, or another one holds it. Clears s->leading. */
 bool lease_lost(struct lease_state *s, int64_t now);
 

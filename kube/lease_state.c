@@ -25,12 +25,12 @@ enum lease_action lease_decide(struct lease_state *s, const struct lease_record 
         return !ours && held ? LEASE_WAIT : LEASE_UPDATE;
 }
 
-bool lease_wrote(struct lease_state *s, const struct lease_record *written, int64_t now)
+bool lease_wrote(struct lease_state *s, const struct lease_record *written, int64_t wrote_at)
 {
         bool begins = !s->leading;
         s->seen = *written;
-        s->seen_at = now;
-        s->renewed_at = now;
+        s->seen_at = wrote_at;
+        s->renewed_at = wrote_at;
         s->leading = true;
         return begins;
 }
