@@ -31,7 +31,7 @@ bool serve_http_start(struct server *s, struct err *e)
         const struct serve_options *o = &s->options->serve;
         metric_set(metric_cell(metric_new(&build_def), GATEHOUSE_VERSION, NULL, NULL), 1);
         const struct http_route plain[] = {
-                {"GET", "/metrics", endpoint_metrics, NULL},
+                {"GET", "/metrics", serve_metrics, s},
                 {"GET", "/healthz", health_serve_healthz, s->health},
                 {"GET", "/readyz", health_serve_readyz, s->health},
         };

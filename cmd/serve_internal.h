@@ -21,7 +21,6 @@
 struct feeds;
 struct claims;
 struct leader;
-struct route_gauges;
 
 /* One status on its way. */
 struct serve_write {
@@ -47,7 +46,6 @@ struct server {
         struct pipeline *pipeline;
         struct status_writer *writer; /* NULL: --disable status */
         struct serve_write writes[STATUS_IN_FLIGHT_MAX];
-        struct route_gauges *gauges;
         struct webhook_state webhook_state;
         struct webhook_server *webhook;
 
@@ -87,6 +85,8 @@ struct leader *leader_new(struct server *s) __attribute__((returns_nonnull));
 void leader_free(struct leader *l);
 /* Gives the office up and calls done once, at the latest after a few seconds. */
 void leader_release(struct leader *l, void (*done)(struct server *s));
+/* Whether this replica writes status now. */
+bool leader_is_writing(const struct leader *l);
 /* Something that writing depends on has changed. */
 void leader_advance(struct leader *l);
 
@@ -98,6 +98,9 @@ void serve_check_certificates(struct server *s);
 bool serve_http_start(struct server *s, struct err *e);
 /* Whether somebody could listen there now: the webhook opens only when all is built, its port is tried at once. */
 bool serve_port_is_free(const char *address, uint16_t port, struct err *e);
+
+/* serve_gauges.c: GET /metrics, arg is the server */
+void serve_metrics(const struct http_request *r, struct http_answer *answer, void *arg);
 
 /* serve_debug.c: handlers, arg is the server; they run on the listener's thread */
 void serve_debug_dag(const struct http_request *r, struct http_answer *answer, void *arg);

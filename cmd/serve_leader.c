@@ -40,6 +40,11 @@ void leader_advance(struct leader *l)
                 status_writer_set_leader(s->writer, writing);
 }
 
+bool leader_is_writing(const struct leader *l)
+{
+        return l && l->writing;
+}
+
 /* The pod's name and something that tells a restarted container from its predecessor. */
 static void make_identity(char *out, size_t size)
 {

@@ -93,5 +93,15 @@ enum pipeline_answer pipeline_state(struct pipeline *p, const char *namespace, c
 void pipeline_findings(struct pipeline *p, const struct object *o, bool as_candidate, struct arena *a,
                        struct object_state *state);
 
+/*
+ * Every IngressRoute, in slices: begins with the zero value, goes on until true is returned, and stops at the deadline
+ * (monotonic) each time. Objects that come or go between two slices may be left out or told twice.
+ */
+struct pipeline_cursor {
+        size_t slot;
+};
+bool pipeline_each_object(const struct pipeline *p, struct pipeline_cursor *cursor, int64_t deadline,
+                          void (*each)(const struct object *o, void *arg), void *arg);
+
 /* Wall clock of the last compile in microseconds; 0 when there was none. */
 int64_t pipeline_compiled_at(const struct pipeline *p);

@@ -171,6 +171,19 @@ struct object_entry *pipeline_find_object(const struct pipeline *p, const char *
         return table_find(&p->objects, hash_key(namespace, name), &key);
 }
 
+bool pipeline_each_object(const struct pipeline *p, struct pipeline_cursor *cursor, int64_t deadline,
+                          void (*each)(const struct object *o, void *arg), void *arg)
+{
+        while (cursor->slot < p->objects.room) {
+                const struct object_entry *entry = p->objects.slots[cursor->slot++];
+                if (entry)
+                        each(entry->object, arg);
+                if (cursor->slot % 64 == 0 && p->options.monotonic() >= deadline)
+                        return false;
+        }
+        return true;
+}
+
 void pipeline_mark_changed(struct pipeline *p, struct object_entry *entry)
 {
         if (entry->node.changed)

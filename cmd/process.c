@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/process.h"
+
+#include "base/file.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+static void append(struct buf *out, const char *name, const char *type, const char *help, double value)
+{
+        buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n%s %.17g\n", name, help, name, type, name, value);
+}
+
+static double cpu_seconds(void)
+{
+        struct rusage u = {0};
+        getrusage(RUSAGE_SELF, &u);
+        return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+               (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+}
+
+/* Field n of /proc/self/stat, counted as in proc(5) from 1; the name in field 2 may hold anything but ends in ')'. */
+static double stat_field(const char *stat, unsigned n)
+{
+        const char *p = strrchr(stat, ')');
+        for (unsigned i = 2; p && i < n; i++)
+                p = strchr(p + 1, ' ');
+        return p ? strtod(p + 1, NULL) : 0;
+}
+
+static double boot_seconds(void)
+{
+        AUTO(buf) *text = file_read("/proc/stat", 16 * 1024 * 1024, NULL);
+        const char *line = text ? strstr(buf_data(text), "\nbtime ") : NULL;
+        return line ? strtod(line + strlen("\nbtime "), NULL) : 0;
+}
+
+static double open_files(void)
+{
+        DIR *dir = opendir("/proc/self/fd");
+        double n = 0;
+        while (dir && readdir(dir))
+                n++;
+        if (!dir)
+                return 0;
+        closedir(dir);
+        return n - 3; /* ".", ".." and the folder itself */
+}
+
+void process_metrics(struct buf *out)
+{
+        AUTO(buf) *stat = file_read("/proc/self/stat", 4096, NULL);
+        struct rlimit files = {0};
+        getrlimit(RLIMIT_NOFILE, &files);
+        append(out, "process_cpu_seconds_total", "counter", "User and system CPU time in seconds.", cpu_seconds());
+        append(out, "process_open_fds", "gauge", "Open file descriptors.", open_files());
+        append(out, "process_max_fds", "gauge", "File descriptors that may be open.", (double)files.rlim_cur);
+        if (!stat)
+                return;
+        const char *text = buf_data(stat);
+        double ticks = (double)sysconf(_SC_CLK_TCK);
+        append(out, "process_start_time_seconds", "gauge", "Start of the process, in seconds since 1970.",
+               boot_seconds() + stat_field(text, 22) / ticks);
+        append(out, "process_virtual_memory_bytes", "gauge", "Virtual memory.", stat_field(text, 23));
+        append(out, "process_resident_memory_bytes", "gauge", "Resident memory.",
+               stat_field(text, 24) * (double)sysconf(_SC_PAGESIZE));
+}
