@@ -119,7 +119,8 @@ static void finish_routes(struct build *b)
 {
         if (b->route_count == 0)
                 return;
-        qsort(b->routes, b->route_count, sizeof(*b->routes), by_precedence);
+        if (b->route_count > 1)
+                qsort(b->routes, b->route_count, sizeof(*b->routes), by_precedence);
         struct route *out = arena_calloc(b->arena, b->route_count, sizeof(*out));
         const struct build_route *winner = NULL;
         size_t n = 0;

@@ -7,8 +7,8 @@
 #include <string.h>
 
 enum {
-        SCRATCH_FIRST = 4096, /* a host of one route needs about 1 KiB */
-        HOST_FIRST = 768,     /* likewise, about 600 bytes stay */
+        SCRATCH_FIRST = 1984, /* a host of one route needs about 1 KiB */
+        HOST_FIRST = 576,     /* likewise, about 450 bytes stay */
 };
 
 static void add_loser(struct build *b, const struct claims *claims, const struct claim *loser, const char *field)

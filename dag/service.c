@@ -157,7 +157,7 @@ static enum cluster_protocol protocol_of(const struct object *service, const str
                 {"upstream-protocol.tls", PROTOCOL_TLS},
                 {"upstream-protocol.h2c", PROTOCOL_H2C},
         };
-        for (size_t i = 0; i < COUNT_OF(known); i++) {
+        for (size_t i = 0; service->annotation_count && i < COUNT_OF(known); i++) {
                 const char *list = object_contour_annotation(service, known[i].annotation);
                 if (list && list_has_port(list, port))
                         return known[i].protocol;
@@ -180,6 +180,8 @@ static int64_t limit_of(const struct object *service, const char *name, bool *an
 
 static const struct circuit_breaker *circuit_breaker_of(struct arena *a, const struct object *service)
 {
+        if (!service->annotation_count)
+                return NULL;
         bool any = false;
         struct circuit_breaker limits = {
                 .max_connections = limit_of(service, "max-connections", &any),
@@ -444,7 +446,7 @@ void service_resolve(const struct check *c, struct place at, const struct ir_ser
         out->count = out->broken ? 0 : n;
         if (out->broken || !out->clusters)
                 out->clusters = NULL;
-        else
+        else if (n > 1)
                 qsort(out->clusters, n, sizeof(*out->clusters), by_service);
 }
 
