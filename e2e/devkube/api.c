@@ -14,9 +14,9 @@ enum { ANSWER_MAX = 1 << 30 };
 
 static const char *token;
 
-void api_init(const char *expected)
+void api_init(const char *expected_token)
 {
-        token = expected;
+        token = expected_token;
 }
 
 static bool authenticated(const struct request *q)

@@ -5,5 +5,5 @@
 #include "e2e/devkube/http.h"
 
 /* The token that every request needs; borrowed for ever. */
-void api_init(const char *token);
+void api_init(const char *expected_token);
 void api_handle(struct request *q, struct answer *a);

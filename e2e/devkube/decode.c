@@ -20,7 +20,7 @@ json_t *decode_body(struct call *c)
                 fail(&c->failure, 415, "UnsupportedMediaType", "%s", e.text);
                 return NULL;
         }
-        if (value && json_is_object(value))
+        if (json_is_object(value))
                 return value;
         fail_bad_request(&c->failure, "the object provided is unrecognized (must be of type %s): %s", c->resource->kind,
                          value ? "not an object" : e.text);

@@ -2,6 +2,7 @@
 #include "e2e/devkube/patch.h"
 #include "e2e/devkube/js.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,6 +48,7 @@ static char *next_token(const char **p)
 /* The index that a token names in an array; `end` is allowed when something is added. */
 static bool index_of(const json_t *array, const char *token, bool adding, size_t *index)
 {
+        assert(token); /* parent_of() sets it with its result */
         size_t n = json_array_size(array);
         if (adding && str_equal(token, "-")) {
                 *index = n;
@@ -67,19 +69,21 @@ static json_t *child_of(const json_t *value, const char *token)
         return json_object_get(value, token);
 }
 
-/* The container of what a pointer names, its last token in *last; NULL when it does not exist. */
+/* The container of what a pointer names, its last token in *last (set with it); NULL when it does not exist. */
 static json_t *parent_of(json_t *root, const char *pointer, char **last)
 {
         json_t *at = root;
         const char *p = pointer;
         while (at && *p == '/') {
-                char *token = next_token(&p);
-                if (!*p) {
-                        *last = token;
-                        return json_is_object(at) || json_is_array(at) ? at : NULL;
+                AUTO_STR *token = next_token(&p);
+                if (*p) {
+                        at = child_of(at, token);
+                        continue;
                 }
-                at = child_of(at, token);
-                mem_free(token);
+                if (!json_is_object(at) && !json_is_array(at))
+                        return NULL;
+                *last = mem_take(&token);
+                return at;
         }
         return NULL;
 }

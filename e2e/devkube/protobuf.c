@@ -184,9 +184,9 @@ static bool read_int_or_string(struct input in, json_t *object, const char *name
         while (in.p < in.end) {
                 if (!read_value(&in, &v))
                         return false;
-                if (v.number == 1)
+                if (v.number == 1 && v.wire == WIRE_VARINT)
                         type = v.varint;
-                else if (v.number == 2)
+                else if (v.number == 2 && v.wire == WIRE_VARINT)
                         number = v.varint;
                 else if (v.number == 3 && v.wire == WIRE_BYTES)
                         json_object_set_new(object, name, text(v.bytes));

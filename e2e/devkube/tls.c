@@ -64,7 +64,7 @@ bool tls_issue(struct tls_pair *pair, struct err *e)
         EVP_PKEY *ca_key = EVP_EC_gen("P-256"), *key = EVP_EC_gen("P-256");
         X509 *ca = ca_key ? draft(ca_key, "devkube CA", NULL) : NULL;
         X509 *crt = ca && key ? draft(key, "devkube", ca) : NULL;
-        bool done = crt && extend(ca, ca, NID_basic_constraints, "critical,CA:TRUE,pathlen:0") &&
+        bool made = crt && extend(ca, ca, NID_basic_constraints, "critical,CA:TRUE,pathlen:0") &&
                     extend(ca, ca, NID_key_usage, "critical,keyCertSign,cRLSign") &&
                     extend(ca, ca, NID_subject_key_identifier, "hash") && X509_sign(ca, ca_key, EVP_sha256()) &&
                     extend(crt, ca, NID_basic_constraints, "critical,CA:FALSE") &&
@@ -73,14 +73,18 @@ bool tls_issue(struct tls_pair *pair, struct err *e)
                     extend(crt, ca, NID_authority_key_identifier, "keyid") &&
                     extend(crt, ca, NID_subject_alt_name, "IP:127.0.0.1,IP:::1,DNS:localhost,DNS:kubernetes") &&
                     X509_sign(crt, ca_key, EVP_sha256());
+        struct tls_pair issued = {0};
+        if (made)
+                issued = (struct tls_pair){pem_of(ca, NULL), pem_of(crt, NULL), pem_of(NULL, key)};
+        bool done = issued.ca && issued.cert && issued.key;
         if (done)
-                *pair = (struct tls_pair){pem_of(ca, NULL), pem_of(crt, NULL), pem_of(NULL, key)};
-        done = done && pair->ca && pair->cert && pair->key;
+                *pair = issued;
         X509_free(ca);
         X509_free(crt);
         EVP_PKEY_free(ca_key);
         EVP_PKEY_free(key);
-        return done || err_set(e, "issuing a certificate: OpenSSL says: %s", ERR_reason_error_string(ERR_get_error()));
+        const char *why = ERR_reason_error_string(ERR_get_error());
+        return done || err_set(e, "issuing a certificate: OpenSSL says: %s", why ? why : "nothing");
 }
 
 struct kept_file {
@@ -115,7 +119,8 @@ bool tls_keep(struct tls_pair *pair, const char *dir, struct err *e)
                 return false;
         for (size_t i = 0; i < COUNT_OF(files); i++) {
                 AUTO_STR *path = file_join(dir, files[i].name);
-                if (!file_write(path, *files[i].text, strlen(*files[i].text), 0600, e))
+                const char *text = *files[i].text;
+                if (!file_write(path, text, text ? strlen(text) : 0, 0600, e))
                         return false;
         }
         return true;

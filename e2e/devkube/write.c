@@ -269,7 +269,7 @@ static json_t *apply_patch(struct call *c, const json_t *old, const json_t *patc
                      "the body of the request was in an unknown format - accepted media types include: "
                      "application/json-patch+json, application/merge-patch+json%s, application/apply-patch+yaml",
                      c->resource->custom ? "" : ", application/strategic-merge-patch+json");
-        if (result && json_is_object(result))
+        if (json_is_object(result))
                 return result;
         json_decref(result);
         if (!c->failure.code && str_has_prefix(kind, "application/json-patch") && json_is_array(patch))
