@@ -125,6 +125,7 @@ static bool is_wanted(const struct pipeline *p, const struct host *h)
 static void finish_host(struct pipeline *p, struct host_entry *entry, struct host *new)
 {
         const struct host *old = entry->host;
+        assert(new); /* compute() has made it: the entry is not gone */
         if (new->recheck_at == INT64_MAX)
                 heap_remove(&p->rechecks, &entry->recheck);
         else

@@ -118,10 +118,11 @@ static const char *chain_text(struct build *b, const struct frame *f, const stru
         struct arena *a = b->check.scratch;
         const struct object *last = f->entry->object;
         const char *text = arena_printf(a, "%s/%s", last->namespace, last->name);
-        /* target is on the way: is_on_the_way(). */
-        for (const struct frame *p = f; p && p->entry->object != target; p = p->up)
-                text = arena_printf(a, "%s/%s -> %s", p->up->entry->object->namespace, p->up->entry->object->name,
-                                    text);
+        for (const struct frame *p = f; p->entry->object != target;) {
+                p = p->up;
+                assert(p); /* target is on the way: is_on_the_way() */
+                text = arena_printf(a, "%s/%s -> %s", p->entry->object->namespace, p->entry->object->name, text);
+        }
         return arena_printf(a, "%s/%s -> %s", last->namespace, last->name, text);
 }
 
