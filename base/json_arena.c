@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/json_arena.h"
 
+#include "base/mem.h"
+
 #include <assert.h>
 #include <jansson.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdalign.h>
 #include <stdint.h>
@@ -49,8 +52,11 @@ static void *arena_malloc(size_t size)
 /* What was allocated outside may be freed inside and the other way round: the address tells whose it is. */
 static void arena_release(void *p)
 {
-        if (!region.base || (uintptr_t)p - (uintptr_t)region.base >= JSON_ARENA_MAX)
-                free(p);
+        if (!p || (region.base && (uintptr_t)p - (uintptr_t)region.base < JSON_ARENA_MAX))
+                return;
+        /* Among the values read there are Secrets: nothing of them stays behind, wherever they were parsed. */
+        mem_wipe(p, malloc_usable_size(p));
+        free(p);
 }
 
 static void unmap(void *base)

@@ -5,7 +5,7 @@
  * Between json_arena_begin() and json_arena_end() all that jansson allocates on the calling thread comes from a region
  * of that thread; json_decref() there frees nothing. Outside, and on other threads, jansson uses malloc() as ever. A
  * json_t made inside must not be touched after the end, nor by another thread. jansson's allocator is process-wide:
- * linking this module sets it before main(), together with jansson's hash seed.
+ * linking this module sets it before main(), together with jansson's hash seed. What is freed outside is wiped first.
  */
 #pragma once
 

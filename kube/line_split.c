@@ -23,6 +23,7 @@ struct line_split *line_split_new(size_t max, line_split_fn *each, void *arg)
         l->each = each;
         l->arg = arg;
         l->line = buf_new(max);
+        buf_set_secret(l->line); /* a line may be a Secret */
         return l;
 }
 
