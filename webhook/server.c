@@ -122,6 +122,14 @@ static void log_from_library(void *arg, const char *format, va_list ap)
         log_debug("libmicrohttpd", "said", buf_data(text), NULL);
 }
 
+static enum MHD_Result accept_connection(void *arg, const struct sockaddr *address, socklen_t n)
+{
+        struct webhook_server *s = arg;
+        (void)address;
+        (void)n;
+        return atomic_load(&s->closed) ? MHD_NO : MHD_YES;
+}
+
 static bool start_daemon(struct webhook_server *s, int fd, unsigned workers, struct err *e)
 {
         unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_TLS | MHD_USE_ITC | MHD_ALLOW_SUSPEND_RESUME |
@@ -140,8 +148,8 @@ static bool start_daemon(struct webhook_server *s, int fd, unsigned workers, str
                 {workers > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, (intptr_t)workers, NULL},
                 {MHD_OPTION_END, 0, NULL},
         };
-        s->daemon = MHD_start_daemon(flags, 0, NULL, NULL, server_request_handle, s, MHD_OPTION_ARRAY, options,
-                                     MHD_OPTION_END);
+        s->daemon = MHD_start_daemon(flags, 0, accept_connection, s, server_request_handle, s, MHD_OPTION_ARRAY,
+                                     options, MHD_OPTION_END);
         return s->daemon || err_set(e, "webhook: libmicrohttpd does not start: %s", strerror(errno));
 }
 
@@ -221,10 +229,11 @@ static void end_waits(struct webhook_server *s)
         s->has_housekeeper = false;
 }
 
-static void await_connections(struct webhook_server *s, int64_t grace)
+/* Again and again: whoever was busy at first is idle in the end. */
+static void close_connections(struct webhook_server *s, int64_t grace)
 {
         int64_t end = time_monotonic() + grace;
-        while (webhook_server_connections(s) && time_monotonic() < end)
+        while (server_connection_close_idle(s), webhook_server_connections(s) && time_monotonic() < end)
                 nanosleep(&(struct timespec){.tv_nsec = 2 * DURATION_MILLISECOND}, NULL);
 }
 
@@ -235,11 +244,10 @@ void webhook_server_stop(struct webhook_server *s, int64_t grace)
         webhook_server_drain(s);
         end_waits(s);
         if (s->daemon) {
-                MHD_socket fd = MHD_quiesce_daemon(s->daemon);
-                if (fd != MHD_INVALID_SOCKET)
-                        close(fd);
-                server_connection_close_idle(s);
-                await_connections(s, grace);
+                /* MHD_quiesce_daemon() aborts when a worker takes the socket out of its epoll set at the same moment.
+                 */
+                atomic_store(&s->closed, true);
+                close_connections(s, grace);
                 MHD_stop_daemon(s->daemon);
         }
         assert(!s->connections);

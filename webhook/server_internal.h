@@ -53,7 +53,8 @@ struct webhook_server {
         struct MHD_Daemon *daemon;
         uint16_t port;
         _Atomic size_t body_bytes;
-        _Atomic bool draining;
+        _Atomic bool draining;    /* answers end their connections */
+        _Atomic bool closed;      /* new connections are turned away */
         _Atomic uint64_t changes; /* of the store, as told */
 
         pthread_mutex_t mutex; /* guards what follows */

@@ -401,6 +401,20 @@ static void stop__idle_and_busy_connections__busy_ones_get_their_answer(void **s
         client_close(&busy);
 }
 
+/* Stopping meets every worker somewhere else in its loop. */
+static void stop__many_times__ends_cleanly(void **state)
+{
+        (void)state;
+        for (int i = 0; i < 100; i++) {
+                fixture_start(&F, 4, false);
+                struct client c = opened();
+                struct reply r = post(&c, GOOD);
+                assert_allowed(&r, "u-good");
+                webhook_server_stop(mem_take(&F.server), CLIENT_PATIENCE * DURATION_SECOND);
+                client_close(&c);
+        }
+}
+
 static void start__port_in_use__says_which(void **state)
 {
         (void)state;
@@ -434,6 +448,7 @@ int main(void)
                 SERVER_TEST(connections__that_drip__end_at_their_deadline),
                 SERVER_TEST(connections__idle_too_long__are_closed),
                 SERVER_TEST(stop__idle_and_busy_connections__busy_ones_get_their_answer),
+                SERVER_TEST(stop__many_times__ends_cleanly),
                 SERVER_TEST(start__port_in_use__says_which),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
