@@ -60,6 +60,12 @@ static void on_list(const struct response *r, void *arg)
                 return;
         }
         AUTO_JSON *list = r->code == 200 ? json_read(r->body, r->size, &result.error) : NULL;
+        if (r->code == 200 && !json_is_array(json_object_get(list, "resources"))) {
+                err_set_code(&result.error, r->code, "discovery of %s was answered with no list of resources",
+                             c->group_version);
+                finish(d, &result);
+                return;
+        }
         if (list && has_resource(list, c->resource)) {
                 AUTO_STR *status = mem_printf("%s/status", c->resource);
                 result.answered = true;
