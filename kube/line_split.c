@@ -16,14 +16,21 @@ struct line_split {
         bool skipping;    /* it was told as too long, up to its end */
 };
 
+/* A line may be a Secret. */
+static struct buf *line_new(size_t max)
+{
+        struct buf *line = buf_new(max);
+        buf_set_secret(line);
+        return line;
+}
+
 struct line_split *line_split_new(size_t max, line_split_fn *each, void *arg)
 {
         struct line_split *l = mem_zalloc(sizeof(*l));
         l->max = max;
         l->each = each;
         l->arg = arg;
-        l->line = buf_new(max);
-        buf_set_secret(l->line); /* a line may be a Secret */
+        l->line = line_new(max);
         return l;
 }
 
@@ -39,7 +46,7 @@ static void forget_line(struct line_split *l)
 {
         if (l->largest > KEEP_MAX) {
                 buf_free(l->line);
-                l->line = buf_new(l->max);
+                l->line = line_new(l->max);
                 l->largest = 0;
         } else {
                 buf_clear(l->line);
