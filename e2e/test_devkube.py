@@ -265,6 +265,8 @@ def test_list__in_pages_while_objects_change__shows_one_moment(kube, name):
             break
         page = kube.request("GET", path + f"&continue={token}").body
     assert names == [f"{name}-{i}" for i in range(5)]
+    again = kube.request("GET", path + f"&continue={first['metadata']['continue']}").body
+    assert [item["metadata"]["name"] for item in again["items"]] == [f"{name}-2", f"{name}-3"]
     assert kube.request("GET", path + "&continue=999999.0").code == 410
 
 

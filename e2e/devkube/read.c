@@ -29,34 +29,26 @@ bool read_get(struct call *c)
 
 /* One page of a listing. */
 struct page {
-        struct listing *listing;
-        uint64_t kept; /* 0: not kept for further pages */
+        struct listing *listing; /* a reference */
+        uint64_t kept;           /* 0: not kept for further pages */
         size_t from, to;
         char next[64];    /* the continue token, "" on the last page */
         size_t remaining; /* behind this page */
         bool selective;   /* a selector was given: what remains is not told */
 };
 
-/* The token is opaque to clients: listing and index. */
+/* The token is opaque to clients: listing and index. It may be used again, as with kube-apiserver. */
 static bool resume(struct call *c, const char *token, struct page *p)
 {
         int end = 0;
         if (sscanf(token, "%" SCNu64 ".%zu%n", &p->kept, &p->from, &end) != 2 || token[end])
                 return fail_bad_request(&c->failure, "continue key is not valid: illegal base64 data");
-        p->listing = listing_borrow(p->kept);
-        if (!p->listing || p->from > p->listing->count) {
-                listing_free(p->listing);
-                p->listing = NULL;
-                return fail_expired(&c->failure,
-                                    "The provided continue parameter is too old to display a consistent "
-                                    "list result. You can start a new list without the continue parameter, "
-                                    "or use the continue token in this response to retrieve the remainder "
-                                    "of the results. Continuing with the provided token results in an "
-                                    "inconsistent list - objects that were created, modified, or deleted "
-                                    "between the time the first chunk was returned and now may show up in "
-                                    "the list.");
-        }
-        return true;
+        p->listing = listing_find(p->kept);
+        if (p->listing && p->from <= p->listing->count)
+                return true;
+        listing_free(p->listing);
+        return fail_expired(&c->failure, "The provided continue parameter is too old to display a consistent list "
+                                         "result. You must start a new list without the continue parameter.");
 }
 
 static bool open_page(struct call *c, struct page *p)
@@ -77,35 +69,11 @@ static bool open_page(struct call *c, struct page *p)
         p->selective = labels || fields;
         p->to = max && p->listing->count - p->from > max ? p->from + max : p->listing->count;
         p->remaining = p->listing->count - p->to;
-        return true;
-}
-
-/* Before the answer is written: the token must be known. */
-static void keep_rest(struct page *p)
-{
-        if (!p->remaining)
-                return;
-        if (!p->kept) {
-                struct listing *copy = mem_zalloc(sizeof(*copy));
-                copy->objects = mem_calloc(p->listing->count, sizeof(struct object *));
-                copy->count = p->listing->count;
-                copy->rv = p->listing->rv;
-                for (size_t i = 0; i < copy->count; i++)
-                        copy->objects[i] = object_ref(p->listing->objects[i]);
-                p->kept = listing_keep(copy);
+        if (p->remaining && !p->kept)
+                p->kept = listing_keep(p->listing);
+        if (p->remaining)
                 snprintf(p->next, sizeof(p->next), "%" PRIu64 ".%zu", p->kept, p->to);
-                p->kept = 0;
-                return;
-        }
-        snprintf(p->next, sizeof(p->next), "%" PRIu64 ".%zu", p->kept, p->to);
-}
-
-static void close_page(struct page *p)
-{
-        if (p->kept)
-                listing_return(p->kept, p->listing, !p->remaining);
-        else
-                listing_free(p->listing);
+        return true;
 }
 
 static void write_metadata(struct buf *out, const struct page *p, bool custom)
@@ -154,12 +122,11 @@ bool read_list(struct call *c)
         struct page p = {0};
         if (!open_page(c, &p))
                 return false;
-        keep_rest(&p);
         if (table_wanted(c->request))
                 write_table(c, &p);
         else
                 write_list(c, &p);
-        close_page(&p);
+        listing_free(p.listing);
         return true;
 }
 

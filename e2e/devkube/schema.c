@@ -83,15 +83,21 @@ json_t *schema_of_metadata(void)
                 json_t *properties = json_object();
                 const char *p = METADATA;
                 expand_properties(&p, properties);
-                metadata = json_pack("{s:s, s:o}", "type", "object", "properties", properties);
+                metadata =
+                        json_pack("{s:s, s:s, s:o}", "type", "object", "description",
+                                  "Name, namespace, labels, annotations, and what the server keeps about the object.",
+                                  "properties", properties);
         }
         return metadata;
 }
 
 static void set_common(json_t *properties)
 {
-        json_object_set_new(properties, "apiVersion", json_pack("{s:s}", "type", "string"));
-        json_object_set_new(properties, "kind", json_pack("{s:s}", "type", "string"));
+        json_object_set_new(properties, "apiVersion",
+                            json_pack("{s:s, s:s}", "type", "string", "description",
+                                      "Group and version that this object is written in."));
+        json_object_set_new(properties, "kind",
+                            json_pack("{s:s, s:s}", "type", "string", "description", "What this object is."));
         json_object_set(properties, "metadata", schema_of_metadata());
 }
 

@@ -290,6 +290,7 @@ int store_wait(const struct resource *r, uint64_t *seen, struct event *events, i
 struct listing *listing_new(const struct resource *r, const struct query *q)
 {
         struct listing *l = mem_zalloc(sizeof(*l));
+        atomic_init(&l->refs, 1);
         struct collection *c = r->objects;
         bool found;
         pthread_mutex_lock(&store.lock);
@@ -307,7 +308,7 @@ struct listing *listing_new(const struct resource *r, const struct query *q)
 
 void listing_free(struct listing *l)
 {
-        if (!l)
+        if (!l || atomic_fetch_sub(&l->refs, 1) != 1)
                 return;
         for (size_t i = 0; i < l->count; i++)
                 object_unref(l->objects[i]);
@@ -317,34 +318,25 @@ void listing_free(struct listing *l)
 
 uint64_t listing_keep(struct listing *l)
 {
+        atomic_fetch_add(&l->refs, 1);
         pthread_mutex_lock(&store.lock);
         uint64_t id = ++store.last_kept;
-        struct listing *forgotten = store.kept[id % KEPT_LISTINGS_MAX];
-        store.kept[id % KEPT_LISTINGS_MAX] = l;
-        store.kept_id[id % KEPT_LISTINGS_MAX] = id;
+        size_t slot = id % KEPT_LISTINGS_MAX;
+        struct listing *forgotten = store.kept[slot];
+        store.kept[slot] = l;
+        store.kept_id[slot] = id;
         pthread_mutex_unlock(&store.lock);
         listing_free(forgotten);
         return id;
 }
 
-struct listing *listing_borrow(uint64_t id)
+struct listing *listing_find(uint64_t id)
 {
+        size_t slot = id % KEPT_LISTINGS_MAX;
         pthread_mutex_lock(&store.lock);
-        struct listing *l = NULL;
-        if (store.kept_id[id % KEPT_LISTINGS_MAX] == id)
-                l = mem_take(&store.kept[id % KEPT_LISTINGS_MAX]);
+        struct listing *l = store.kept_id[slot] == id ? store.kept[slot] : NULL;
+        if (l)
+                atomic_fetch_add(&l->refs, 1);
         pthread_mutex_unlock(&store.lock);
         return l;
-}
-
-void listing_return(uint64_t id, struct listing *l, bool done)
-{
-        pthread_mutex_lock(&store.lock);
-        size_t slot = id % KEPT_LISTINGS_MAX;
-        if (!done && store.kept_id[slot] == id && !store.kept[slot]) {
-                store.kept[slot] = l;
-                l = NULL;
-        }
-        pthread_mutex_unlock(&store.lock);
-        listing_free(l);
 }

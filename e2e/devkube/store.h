@@ -59,8 +59,9 @@ bool store_remove(const struct resource *r, const struct object *expected, uint6
 /* Adds many at once, without order; existing ones are replaced. Takes over the objects, not the array. */
 void store_load(const struct resource *r, struct object **objects, size_t n);
 
-/* Objects at one moment, by key. */
+/* Objects at one moment, by key; shared by reference, listing_free() gives one back. */
 struct listing {
+        atomic_uint refs;
         struct object **objects;
         size_t count;
         uint64_t rv;
@@ -75,11 +76,10 @@ struct listing *listing_new(const struct resource *r, const struct query *q);
 void listing_free(struct listing *l);
 AUTO_DEFINE(listing)
 
-/* Lists that are being read in pages; the oldest are forgotten. */
-uint64_t listing_keep(struct listing *l); /* takes over */
-/* A copy's objects from index `from` on are the caller's to read until listing_return(); NULL when forgotten. */
-struct listing *listing_borrow(uint64_t id);
-void listing_return(uint64_t id, struct listing *l, bool done);
+/* Lists that are read in pages: the store keeps a reference for the id, until many others were kept. */
+uint64_t listing_keep(struct listing *l);
+/* A new reference; NULL when it is forgotten. */
+struct listing *listing_find(uint64_t id);
 
 /* ---- changes ---- */
 

@@ -261,9 +261,6 @@ static json_t *apply_patch(struct call *c, const json_t *old, const json_t *patc
                 result = json_is_object(patch) ? patch_merge(old, patch) : NULL;
         else if (str_equal(kind, "application/strategic-merge-patch+json") && !c->resource->custom)
                 result = patch_strategic(old, patch, &e);
-        else if (str_equal(kind, "application/apply-patch+yaml"))
-                fail(&c->failure, 415, "UnsupportedMediaType",
-                     "devkube has no server-side apply: use kubectl apply without --server-side");
         else
                 fail(&c->failure, 415, "UnsupportedMediaType",
                      "the body of the request was in an unknown format - accepted media types include: "
@@ -299,10 +296,13 @@ static enum outcome patch_once(struct call *c, const json_t *patch)
 
 bool write_patch(struct call *c)
 {
+        const char *type = request_header(c->request, "Content-Type");
+        if (type && str_has_prefix(type, "application/apply-patch"))
+                return fail(&c->failure, 415, "UnsupportedMediaType",
+                            "devkube has no server-side apply: use kubectl apply without --server-side");
         struct err e;
         json_auto_t *patch = js_parse(buf_data(c->request->body), buf_len(c->request->body), &e);
-        const char *type = request_header(c->request, "Content-Type");
-        if (!patch && !str_equal(type, "application/apply-patch+yaml"))
+        if (!patch)
                 return fail_bad_request(&c->failure, "error decoding patch: %s", e.text);
         for (int i = 0; i < PATCH_TRIES; i++) {
                 enum outcome o = patch_once(c, patch);
