@@ -119,10 +119,10 @@ static void append_object(const struct object *o, void *arg)
         AUTO(arena) *a = arena_new(1024);
         struct object_state state = {0};
         const struct object *same;
-        if (o->kind != KIND_INGRESSROUTE)
+        /* Judged anew where it is not to hand: an object that just changed has its findings, too. */
+        if (o->kind != KIND_INGRESSROUTE ||
+            pipeline_state(page->server->pipeline, o->namespace, o->name, a, &state, &same) != PIPELINE_READY)
                 pipeline_findings(page->server->pipeline, o, false, a, &state);
-        else if (pipeline_state(page->server->pipeline, o->namespace, o->name, a, &state, &same) != PIPELINE_READY)
-                return;
         for (size_t i = 0; i < state.finding_count; i++)
                 append_finding(page, &state.findings[i]);
 }

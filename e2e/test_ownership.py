@@ -151,6 +151,29 @@ def test_owner__with_a_finalizer__counts_until_it_is_gone(server, kube, cluster,
     await_status(kube, b, "next", "valid")
 
 
+def test_heir__not_named_any_more__waits_like_everybody_else(server, kube, names):
+    a, b, fqdn = names
+    heir = f"{b}/heir"
+    owner = root(a, "owner", fqdn)
+    kube.apply(owner)
+    await_status(kube, a, "owner", "valid")
+    kube.apply(root(b, "waiting", fqdn, unguarded=True))
+    await_status(kube, b, "waiting", "invalid")
+    named = {**owner, "metadata": {**owner["metadata"], "annotations": {"contour.heptio.com/fqdn-handover": heir}}}
+    kube.apply(named)
+    kube.apply(root(b, "heir", fqdn))
+    await_status(kube, b, "heir", "invalid")
+
+    def since(name):
+        return status(kube, b, name)["claim"]["since"]
+    assert since("heir") < since("waiting")
+    kube.apply(owner)
+    until(lambda: since("heir") > since("waiting"), "the heir to lose its place")
+    kube.delete("IngressRoute", a, "owner")
+    await_status(kube, b, "waiting", "valid")
+    assert reason(kube, b, "heir") == "FQDNConflict"
+
+
 def test_delete_and_create__in_a_row__goes_through(server, kube, names):
     a, b, fqdn = names
     for n in range(5):
