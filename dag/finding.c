@@ -72,6 +72,11 @@ static int by_order_of_telling(const void *x, const void *y)
         enum rule_status sb = rule_info(b->rule)->status;
         if (sa != sb)
                 return sa > sb ? -1 : 1;
+        /* Who may not have the name or the grant is told that first: all else is of no use until it is settled. */
+        bool fa = rule_info(a->rule)->admission == ADMISSION_FORBID;
+        bool fb = rule_info(b->rule)->admission == ADMISSION_FORBID;
+        if (fa != fb)
+                return fa ? -1 : 1;
         int order = natural_compare(a->field, b->field);
         if (order)
                 return order;

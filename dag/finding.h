@@ -44,7 +44,8 @@ bool finding_same(const struct finding *a, const struct finding *b);
 /* "<field>: <message> [<Rule>]", as denials, warnings, conditions and lint print it; in a. */
 char *finding_text(struct arena *a, const struct finding *f) __attribute__((returns_nonnull));
 
-/* Sorts by the order in which they are told: rule_status (worst first), field, rule, message; drops equal ones. */
+/* Sorts by the order in which they are told: rule_status (worst first), ownership and grants, field, rule, message;
+ * drops equal ones. */
 void findings_sort(struct findings *list);
 
 /* s between quotes, control characters and the C0 80 of object.h as \uXXXX, at most 128 bytes of it; in a. */

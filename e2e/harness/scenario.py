@@ -103,7 +103,7 @@ class Expected:
         says = more.pop("says", [])
         self.says = [says] if isinstance(says, str) else says
         self.hosts, self.claim = more.pop("hosts", None), more.pop("claim", None)
-        self.description = more.pop("description", None)
+        self.description, self.reason = more.pop("description", None), more.pop("reason", None)
         if self.state not in ("valid", "invalid", "orphaned", "none") or more:
             raise ScenarioError(f"{where}: cannot read the status {spec!r} {more}")
         if self.state == "invalid" and not self.rules:
@@ -138,6 +138,8 @@ class Expected:
             return f"description is {description!r}"
         if self.description is not None and description != self.description:
             return f"expected the description {self.description!r}, is {description!r}"
+        if self.reason is not None and condition.get("reason") != self.reason:
+            return f"expected the reason {self.reason}, is {condition.get('reason')}"
         for needle in self.says:
             if needle not in condition.get("message", ""):
                 return f"expected {needle!r} in the condition's message: {condition.get('message')!r}"
