@@ -247,7 +247,7 @@ static void compare_verdict(struct run *r, const json_t *candidate, const json_t
         AUTO(arena) *a = arena_new(4096);
         enum kind kind;
         json_t *full = fixture_expand(candidate, &kind);
-        AUTO(object) *o = fixture_decode(kind, full, false);
+        AUTO(object) *o = fixture_decode(kind, full, true);
         json_decref(full);
         struct view v = {.store = r->f.store, .candidate = o};
         struct findings all = {.arena = a}, denials = {.arena = a}, warnings = {.arena = a};
