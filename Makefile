@@ -18,10 +18,10 @@ E2E_PACKAGES := golang-1.19-go golang-github-modern-go-reflect2-dev etcd-server 
 # ---- flags ----
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes -Wmissing-prototypes \
         -Wformat=2 -Wvla -Wswitch-enum -Werror
-PKGS := libmicrohttpd jansson libcurl openssl libevent libevent_openssl libevent_pthreads yaml-0.1 gnutls
+PKGS := libmicrohttpd jansson libcurl openssl libevent libevent_openssl libevent_pthreads yaml-0.1 gnutls libprotobuf-c
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread
-BASE_CFLAGS := -std=gnu11 -g -I. -D_GNU_SOURCE -DGATEHOUSE_VERSION='"$(VERSION)"' $(WARN) $(PKG_CFLAGS)
+BASE_CFLAGS := -std=gnu11 -g -I. -isystem $(B)/gen -D_GNU_SOURCE -DGATEHOUSE_VERSION='"$(VERSION)"' $(WARN) $(PKG_CFLAGS)
 # make V=1 shows the commands.
 Q := $(if $(V),,@)
 RELEASE_CFLAGS := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE -fno-omit-frame-pointer
@@ -42,6 +42,11 @@ BENCH_SRC := $(wildcard bench/*.c)
 ALL_C := $(LIB_SRC) $(CMD_SRC) $(DEVKUBE_SRC) $(TEST_SRC) $(FUZZ_SRC) $(wildcard fuzz/replay.c) $(BENCH_SRC)
 ALL_H := $(foreach d,$(LIB_DIRS) cmd e2e/devkube bench fuzz,$(wildcard $(d)/*.h))
 
+# Envoy's messages (xds/proto) become C in build/gen: <envoy/config/cluster/v3/cluster.pb-c.h> and so on.
+PROTO := $(filter-out %/descriptor.proto,$(shell find xds/proto -name '*.proto'))
+GEN_SRC := $(patsubst xds/proto/%.proto,$(B)/gen/%.pb-c.c,$(PROTO))
+gen_objs = $(patsubst $(B)/gen/%.c,$(B)/$(1)/obj/gen/%.o,$(GEN_SRC))
+
 objs = $(patsubst %.c,$(B)/$(1)/obj/%.o,$(2))
 CMD_LIB_SRC := $(filter-out cmd/main.c,$(CMD_SRC))
 DEVKUBE_LIB_SRC := $(filter-out e2e/devkube/main.c,$(DEVKUBE_SRC))
@@ -59,13 +64,22 @@ $(shell mkdir -p $(B); echo '$(VERSION)' | cmp -s - $(B)/version || echo '$(VERS
 VERSION_USERS := $(shell grep -l GATEHOUSE_VERSION $(LIB_SRC) $(CMD_SRC) /dev/null)
 $(foreach m,release test tsan,$(call objs,$(m),$(VERSION_USERS))): $(B)/version
 
+$(GEN_SRC) &: $(PROTO)
+	@mkdir -p $(B)/gen
+	@echo "  PROTO"
+	$(Q)protoc-c -Ixds/proto -I/usr/include --c_out=$(B)/gen $(patsubst xds/proto/%,%,$(PROTO))
+
 # ---- one set of rules per build mode ----
 define mode
-$(B)/$(1)/obj/%.o: %.c Makefile
+$(B)/$(1)/obj/%.o: %.c Makefile | $(GEN_SRC)
 	@mkdir -p $$(@D)
 	@echo "  CC $(1) $$<"
 	$$(Q)$$(CC) $$(BASE_CFLAGS) $(2) -MMD -MP -c -o $$@ $$<
-$(B)/$(1)/libgatehouse.a: $$(call objs,$(1),$$(LIB_SRC))
+$(B)/$(1)/obj/gen/%.o: $(B)/gen/%.c Makefile
+	@mkdir -p $$(@D)
+	@echo "  CC $(1) $$<"
+	$$(Q)$$(CC) $$(filter-out $$(WARN),$$(BASE_CFLAGS)) $(2) -MMD -MP -c -o $$@ $$<
+$(B)/$(1)/libgatehouse.a: $$(call objs,$(1),$$(LIB_SRC)) $$(call gen_objs,$(1))
 	@rm -f $$@
 	$$(Q)ar rcs $$@ $$^
 $(B)/$(1)/libcmd.a: $$(call objs,$(1),$$(CMD_LIB_SRC))
@@ -146,13 +160,13 @@ apiserver: deps-e2e ## build kube-apiserver 1.20.2 once (unless KUBEBUILDER_ASSE
 bench: deps ## measure; figures go to bench/README.md by hand
 	@$(MAKE) --no-print-directory -j$$(nproc) release devkube $(BENCH_BINARIES)
 	@B=$(B) PYTHON=$(PYTHON) bash bench/run.sh
-fuzz: deps deps-lint ## every fuzz target with libFuzzer, FUZZ_SECONDS (30) each
+fuzz: deps deps-lint $(GEN_SRC) ## every fuzz target with libFuzzer, FUZZ_SECONDS (30) each
 	@CLANG=$(CLANG) CFLAGS='$(filter-out -Werror,$(BASE_CFLAGS))' LIBS='$(LIBS)' B=$(B) bash .ci/fuzz.sh \
-                '$(LIB_SRC) $(CMD_LIB_SRC)' '$(FUZZ_SRC)'
+                '$(LIB_SRC) $(CMD_LIB_SRC) $(GEN_SRC)' '$(FUZZ_SRC)'
 
 # ---- checks ----
 TIDY := xargs -P$$(nproc) -n4 clang-tidy -p . --quiet --warnings-as-errors='*'
-lint: deps deps-lint layers compile_commands.json ## clang-tidy, cppcheck, clang-format, layers
+lint: deps deps-lint layers compile_commands.json $(GEN_SRC) ## clang-tidy, cppcheck, clang-format, layers
 	@clang-format --dry-run -Werror $(ALL_C) $(ALL_H)
 	@cppcheck --quiet --std=c11 --language=c --enable=warning,performance,portability --inline-suppr -I. \
                 --suppressions-list=.ci/cppcheck.suppressions --error-exitcode=1 -j2 $(ALL_C)
@@ -172,7 +186,7 @@ compile_commands.json: Makefile $(ALL_C)
 	@mkdir -p $(B)
 	@{ sep='['; for f in $(ALL_C); do \
                 printf '%s\n{"directory":"%s","file":"%s","arguments":["$(CLANG)"' "$$sep" "$(CURDIR)" "$$f"; \
-                printf ',"%s"' -std=gnu11 -I. -D_GNU_SOURCE -DGATEHOUSE_VERSION=\\\"\\\" -DGATEHOUSE_TEST \
+                printf ',"%s"' -std=gnu11 -I. -isystem $(B)/gen -D_GNU_SOURCE -DGATEHOUSE_VERSION=\\\"\\\" -DGATEHOUSE_TEST \
                         $(WARN) $(PKG_CFLAGS) -c "$$f"; \
                 printf ']}'; sep=','; done; echo ']'; } >$@
 
