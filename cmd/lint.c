@@ -140,6 +140,12 @@ static void lint_done(struct lint *l)
         arena_free(l->load.arena);
 }
 
+static void print_counts(size_t errors, size_t warnings)
+{
+        fprintf(stderr, "%zu error%s, %zu warning%s\n", errors, errors == 1 ? "" : "s", warnings,
+                warnings == 1 ? "" : "s");
+}
+
 int lint_run(const struct options *o)
 {
         struct lint l;
@@ -152,7 +158,7 @@ int lint_run(const struct options *o)
         if (!printed)
                 fprintf(stderr, "gatehouse lint: the findings cannot be written\n");
         else if (l.findings && !l.json)
-                fprintf(stderr, "%zu errors, %zu warnings\n", l.errors, l.findings - l.errors);
+                print_counts(l.errors, l.findings - l.errors);
         bool fine = printed && !l.errors && !l.load.problems;
         lint_done(&l);
         return fine ? 0 : 1;

@@ -36,7 +36,9 @@ static void add_cluster(struct buf *out, const char *route_id, const struct clus
         add_quoted(out, "route ", route_id);
         buf_append_str(out, " -> ");
         add_quoted(out, "service ", buf_data(id));
-        buf_printf(out, " [label=\"%" PRIu32 "\"];\n  ", c->weight);
+        if (c->weight)
+                buf_printf(out, " [label=\"%" PRIu32 "\"]", c->weight);
+        buf_append_str(out, ";\n  ");
         add_quoted(out, "service ", buf_data(id));
         buf_append_str(out, " [label=");
         add_quoted(out, "", buf_data(id));
