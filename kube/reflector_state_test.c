@@ -250,7 +250,7 @@ static struct reflector_step play_page(struct model *m, struct reflector_state *
 
 static struct reflector_step play_watch(struct model *m, struct reflector_state *s)
 {
-        int from = atoi(s->version);
+        int from = s->version ? atoi(s->version) : 0;
         struct watch_outcome o = {.code = failure(m), .lasted = draw(m, 10) * DURATION_SECOND};
         char version[16];
         if (o.code != 200)
