@@ -23,7 +23,12 @@ static const char route_format[] =
         "\"creationTimestamp\":\"2026-11-21T09:00:00Z\",\"managedFields\":[{\"manager\":\"kubectl\",\"operation\":"
         "\"Update\",\"apiVersion\":\"contour.heptio.com/v1beta1\",\"fieldsV1\":{\"f:spec\":{}}}]},\"spec\":{"
         "\"virtualhost\":{\"fqdn\":\"site-%u.example.com\"},\"routes\":[{\"match\":\"/\",\"services\":[{\"name\":"
-        "\"web-%u\",\"port\":80}]}]}}";
+        "\"web-%u\",\"port\":80}]}]},\"status\":{\"currentStatus\":\"valid\",\"description\":\"valid IngressRoute\","
+        "\"observedGeneration\":1,\"conditions\":[{\"type\":\"Valid\",\"status\":\"True\",\"reason\":\"Valid\","
+        "\"message\":\"valid IngressRoute\",\"lastTransitionTime\":\"2026-11-21T09:00:01Z\"}],\"virtualHosts\":["
+        "\"site-%u.example.com\"],\"claim\":{\"fqdn\":\"site-%u.example.com\",\"since\":\"2026-11-21T09:00:00."
+        "000000Z\","
+        "\"by\":\"bench\"}}}";
 static const char service_format[] =
         "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"web-%u\",\"namespace\":\"team-%u\","
         "\"uid\":\"6f0c0c64-7a35-4f1c-9f0e-%012u\",\"resourceVersion\":\"%u\"},\"spec\":{\"ports\":[{\"name\":\"http\","
@@ -47,7 +52,7 @@ static void list(struct pipeline *p, unsigned n)
 {
         char text[2048];
         for (unsigned i = 0; i < n; i++) {
-                snprintf(text, sizeof(text), route_format, i, i / TEAM, i, i + 1, i, i);
+                snprintf(text, sizeof(text), route_format, i, i / TEAM, i, i + 1, i, i, i, i);
                 put(p, KIND_INGRESSROUTE, text);
                 snprintf(text, sizeof(text), service_format, i, i / TEAM, i, n + i + 1);
                 put(p, KIND_SERVICE, text);

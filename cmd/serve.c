@@ -55,6 +55,15 @@ static void arm_work(struct server *s)
         event_add(s->work, &t);
 }
 
+/* Once: what the first statuses left behind goes back, too. Later this would stop the loop for too long. */
+static void trim_after_first_writes(struct server *s)
+{
+        if (s->trimmed || !leader_is_writing(s->leader) || status_writer_pending(s->writer))
+                return;
+        s->trimmed = true;
+        malloc_trim(0);
+}
+
 static void work(evutil_socket_t fd, short what, void *arg)
 {
         (void)fd;
@@ -62,8 +71,10 @@ static void work(evutil_socket_t fd, short what, void *arg)
         struct server *s = arg;
         s->working = true;
         pipeline_turn(s->pipeline);
-        if (s->writer)
+        if (s->writer) {
                 status_writer_turn(s->writer);
+                trim_after_first_writes(s);
+        }
         s->working = false;
         arm_work(s);
 }

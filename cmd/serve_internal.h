@@ -32,7 +32,7 @@ struct server {
         const struct options *options;
         struct event_base *base;
         struct event *work, *tick, *sigterm, *sigint, *stop;
-        bool working, ready, stopping;
+        bool working, ready, trimmed, stopping;
         int exit_code;
 
         struct health *health;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kube/list_page.h"
 
+#include "base/json_arena.h"
 #include "base/json_read.h"
 #include "base/mem.h"
 
@@ -58,6 +59,19 @@ bool list_page_read(struct list_page *out, const char *text, size_t n, struct er
         return read_metadata(out, &list, e);
 }
 
+static void read_item(const struct skim *item, void (*on_object)(json_t *object, void *arg),
+                      void (*on_bad)(const char *name, const char *why, void *arg), void *arg)
+{
+        struct err e = {0};
+        AUTO_JSON *object = json_read(item->text, item->size, &e);
+        if (json_is_object(object)) {
+                on_object(object, arg);
+                return;
+        }
+        AUTO_STR *name = skim_object_name(item);
+        on_bad(name, object ? "no JSON object" : e.text, arg);
+}
+
 void list_page_each(const struct list_page *page, void (*on_object)(json_t *object, void *arg),
                     void (*on_bad)(const char *name, const char *why, void *arg), void *arg)
 {
@@ -66,13 +80,9 @@ void list_page_each(const struct list_page *page, void (*on_object)(json_t *obje
         if (!skim_begin(&w, &page->items))
                 return;
         while (skim_next(&w, &key, &item)) {
-                struct err e = {0};
-                AUTO_JSON *object = json_read(item.text, item.size, &e);
-                if (json_is_object(object)) {
-                        on_object(object, arg);
-                        continue;
-                }
-                AUTO_STR *name = skim_object_name(&item);
-                on_bad(name, object ? "no JSON object" : e.text, arg);
+                /* Hundreds of small pieces between what lives on would leave the heap full of holes. */
+                json_arena_begin();
+                read_item(&item, on_object, on_bad, arg);
+                json_arena_end();
         }
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kube/reflector.h"
 
+#include "base/json_arena.h"
 #include "base/json_read.h"
 #include "base/time.h"
 #include "kube/line_split.h"
@@ -148,6 +149,16 @@ static void handle_bad_line(struct reflector *r, const char *text, size_t n, con
         r->got_event = true;
 }
 
+static void read_event(struct reflector *r, const char *text, size_t n)
+{
+        struct err e = {0};
+        AUTO_JSON *event = json_read(text, n, &e);
+        if (json_is_object(json_object_get(event, "object")))
+                handle_event(r, event);
+        else
+                handle_bad_line(r, text, n, event ? "no watch event" : e.text);
+}
+
 static void on_line(const char *text, size_t n, bool whole, void *arg)
 {
         struct reflector *r = arg;
@@ -159,11 +170,10 @@ static void on_line(const char *text, size_t n, bool whole, void *arg)
                 handle_bad_line(r, text, n, e.text);
                 return;
         }
-        AUTO_JSON *event = json_read(text, n, &e);
-        if (json_is_object(json_object_get(event, "object")))
-                handle_event(r, event);
-        else
-                handle_bad_line(r, text, n, event ? "no watch event" : e.text);
+        /* Hundreds of small pieces between what lives on would leave the heap full of holes. */
+        json_arena_begin();
+        read_event(r, text, n);
+        json_arena_end();
 }
 
 static void on_bytes(const char *p, size_t n, void *arg)
