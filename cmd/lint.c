@@ -16,6 +16,10 @@
 
 enum { OUTPUT_MAX = 1024 * 1024 * 1024 };
 
+enum severity { SEVERITY_ERROR, SEVERITY_WARNING, SEVERITY_NOTICE };
+enum { SEVERITY_COUNT = SEVERITY_NOTICE + 1 };
+static const char *const severity_names[SEVERITY_COUNT] = {"error", "warning", "notice"};
+
 struct lint {
         struct lint_load load;
         struct store *store;
@@ -24,8 +28,19 @@ struct lint {
         struct pipeline *pipeline;
         struct buf *out;
         bool json;
-        size_t findings, errors;
+        bool partial; /* what the files name and do not hold may exist */
+        size_t counts[SEVERITY_COUNT];
 };
+
+/* What a person does with a finding. Notices leave the object valid: they alone do not fail. */
+static enum severity severity_of(const struct lint *l, const struct finding *f)
+{
+        const struct rule_info *rule = rule_info(f->rule);
+        if (f->denies)
+                return SEVERITY_ERROR;
+        bool elsewhere = rule->admission == ADMISSION_STRICT || f->rule == RULE_Orphaned;
+        return rule->status == STATUS_NOTICE || (l->partial && elsewhere) ? SEVERITY_NOTICE : SEVERITY_WARNING;
+}
 
 static void put(struct object *o, void *arg)
 {
@@ -42,6 +57,11 @@ static void judge_all(struct lint *l)
 
 /* ---- output ---- */
 
+static size_t finding_count(const struct lint *l)
+{
+        return l->counts[SEVERITY_ERROR] + l->counts[SEVERITY_WARNING] + l->counts[SEVERITY_NOTICE];
+}
+
 static void append_json(struct lint *l, const struct lint_place *place, const struct finding *f)
 {
         const char *const pairs[][2] = {
@@ -51,10 +71,10 @@ static void append_json(struct lint *l, const struct lint_place *place, const st
                 {"rule", rule_info(f->rule)->name},
                 {"field", f->field},
                 {"message", f->message},
-                {"severity", f->denies ? "error" : "warning"},
+                {"severity", severity_names[severity_of(l, f)]},
                 {"file", place->file},
         };
-        buf_append_str(l->out, l->findings ? ",\n" : "\n");
+        buf_append_str(l->out, finding_count(l) ? ",\n" : "\n");
         for (size_t i = 0; i < COUNT_OF(pairs); i++) {
                 buf_printf(l->out, "%s\"%s\":", i ? "," : "{", pairs[i][0]);
                 json_text_string(l->out, pairs[i][1]);
@@ -85,8 +105,7 @@ static void report_object(struct lint *l, const struct lint_place *place)
                         append_json(l, place, f);
                 else
                         append_text(l, place, f, a);
-                l->findings++;
-                l->errors += f->denies;
+                l->counts[severity_of(l, f)]++;
         }
 }
 
@@ -97,7 +116,7 @@ static void report(struct lint *l)
                 if (!l->load.places[i].replaced)
                         report_object(l, &l->load.places[i]);
         }
-        buf_append_str(l->out, !l->json ? "" : l->findings ? "\n]}\n" : "]}\n");
+        buf_append_str(l->out, !l->json ? "" : finding_count(l) ? "\n]}\n" : "]}\n");
 }
 
 static bool print(const struct buf *text)
@@ -110,7 +129,8 @@ static bool print(const struct buf *text)
 
 static void lint_init(struct lint *l, const struct options *o)
 {
-        *l = (struct lint){.policy = judge_policy(&o->policy), .json = o->output == OUTPUT_JSON};
+        *l = (struct lint){
+                .policy = judge_policy(&o->policy), .json = o->output == OUTPUT_JSON, .partial = o->lint.partial};
         pthread_rwlock_init(&l->lock, NULL);
         l->store = store_new();
         l->out = buf_new(OUTPUT_MAX);
@@ -140,10 +160,12 @@ static void lint_done(struct lint *l)
         arena_free(l->load.arena);
 }
 
-static void print_counts(size_t errors, size_t warnings)
+static void print_counts(const struct lint *l)
 {
-        fprintf(stderr, "%zu error%s, %zu warning%s\n", errors, errors == 1 ? "" : "s", warnings,
-                warnings == 1 ? "" : "s");
+        for (size_t i = 0; i < SEVERITY_COUNT; i++)
+                fprintf(stderr, "%s%zu %s%s", i ? ", " : "", l->counts[i], severity_names[i],
+                        l->counts[i] == 1 ? "" : "s");
+        fputc('\n', stderr);
 }
 
 int lint_run(const struct options *o)
@@ -157,9 +179,9 @@ int lint_run(const struct options *o)
         bool printed = print(l.out);
         if (!printed)
                 fprintf(stderr, "gatehouse lint: the findings cannot be written\n");
-        else if (l.findings && !l.json)
-                print_counts(l.errors, l.findings - l.errors);
-        bool fine = printed && !l.errors && !l.load.problems;
+        else if (finding_count(&l) && !l.json)
+                print_counts(&l);
+        bool fine = printed && finding_count(&l) == l.counts[SEVERITY_NOTICE] && !l.load.problems;
         lint_done(&l);
         return fine ? 0 : 1;
 }

@@ -72,6 +72,7 @@ struct certgen_options {
 };
 
 struct lint_options {
+        bool partial;
         const char *default_namespace;
 };
 

@@ -17,7 +17,9 @@ enum {
 const struct command_row command_table[COMMAND_COUNT] = {
         [COMMAND_SERVE] = {"serve", "", "the server: admission webhook and status controller"},
         [COMMAND_CERTGEN] = {"certgen", "", "issue and rotate the certificates of webhook and xDS"},
-        [COMMAND_LINT] = {"lint", "FILE|DIR...", "judge manifests (YAML or JSON) by the same rules, offline"},
+        [COMMAND_LINT] = {"lint", "FILE|DIR...",
+                          "judge manifests (YAML or JSON) by the same rules, offline; exit code 1 when there is more "
+                          "than notices"},
         [COMMAND_VERSION] = {"version", "", "print the version"},
         [COMMAND_HELP] = {"help", "[COMMAND|rules]", "print help on a command, or what each rule wants"},
 };
@@ -124,6 +126,9 @@ const struct option option_table[] = {
         /* lint, help */
         {"default-namespace", 'n', OPTION_STRING, "NAME", "default", NULL, LINT, FIELD(lint.default_namespace),
          "namespace of manifests that name none"},
+        {"partial", 0, OPTION_SWITCH, NULL, NULL, NULL, LINT, FIELD(lint.partial),
+         "the files are a part of what the cluster holds: what they name and do not hold, or who delegates to them, is "
+         "a notice"},
         {"output", 'o', OPTION_CHOICE, NULL, "text", "text|json", LINT, FIELD(output), "form of the findings"},
         {"markdown", 0, OPTION_SWITCH, NULL, NULL, NULL, HELP, FIELD(markdown), "print the reference of all commands"},
 };

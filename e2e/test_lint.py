@@ -92,7 +92,17 @@ def test_lint__notices_alone__exit_0(tmp_path):
     (tmp_path / "a.yaml").write_text(SERVICE.replace("namespace: team}", "namespace: team, annotations: "
                                                      "{contour.heptio.com/max-connections: many}}"))
     code, found = findings(tmp_path)
-    assert code == 0 and [(f["rule"], f["severity"]) for f in found] == [("AnnotationInvalid", "warning")]
+    assert code == 0 and [(f["rule"], f["severity"]) for f in found] == [("AnnotationInvalid", "notice")]
+
+
+def test_lint__missing_service__exit_1_unless_the_files_are_said_to_be_partial(tmp_path):
+    (tmp_path / "a.yaml").write_text(route("site"))
+    code, found = findings(tmp_path)
+    assert code == 1 and [(f["rule"], f["severity"]) for f in found] == [("ServiceNotFound", "warning")]
+    code, found = findings("--partial", tmp_path)
+    assert code == 0 and [(f["rule"], f["severity"]) for f in found] == [("ServiceNotFound", "notice")]
+    code, found = findings("--partial", "--strict-references", tmp_path)
+    assert code == 1 and [(f["rule"], f["severity"]) for f in found] == [("ServiceNotFound", "error")]
 
 
 @pytest.mark.parametrize("text", ["a: [1, 2", "\tkind: x", "{", "kind: IngressRoute\nkind: Service\n"],
