@@ -324,6 +324,17 @@ def test_status__written_by_subresource__spec_and_generation_stay(kube, name):
     assert main.body["status"] == {"currentStatus": "valid"}
 
 
+@pytest.mark.parametrize("method", ["POST", "DELETE"])
+def test_write__across_namespaces__not_allowed(kube, method):
+    assert kube.request(method, "/api/v1/secrets", {"metadata": {"name": "s"}}).code == 405
+
+
+@pytest.mark.parametrize("depth, code", [(200, 201), (300, 400), (100_000, 400)])
+def test_create__deeply_nested__refused_before_it_is_read(kube, name, depth, code):
+    pod = f'{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"{name}"}},"spec":{{"x":{"[" * depth}{"]" * depth}}}}}'
+    assert kube.request("POST", "/api/v1/namespaces/default/pods", pod.encode()).code == code
+
+
 def test_delete__finalizer__waits_until_it_is_off(kube, name):
     kube.create(route(name, finalizers=["example.test/hold"]))
     kube.delete("IngressRoute", "default", name)

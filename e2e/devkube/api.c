@@ -170,6 +170,8 @@ static const char *verb_of(const struct call *c)
                 return "watch";
         if (str_equal(m, "GET"))
                 return c->name ? "get" : "list";
+        if (c->resource && c->resource->namespaced && !c->ns)
+                return NULL; /* across namespaces there is only reading */
         if (str_equal(m, "POST"))
                 return c->name ? NULL : "create";
         if (str_equal(m, "PUT"))
