@@ -224,10 +224,10 @@ def test_kubectl__kustomization_applied_twice__second_changes_nothing_but_what_k
 
 
 def test_kubectl__watch__rows_as_they_change(devkube, kube, name):
+    before = kube.request("GET", "/devkube/requests").body.get("watch ingressroutes", 0)
     child = subprocess.Popen(["kubectl", "get", "ir", "-w", "--no-headers"], stdout=subprocess.PIPE, text=True,
                              env=devkube.environment())
     try:
-        before = kube.request("GET", "/devkube/requests").body.get("watch ingressroutes", 0)
         until(lambda: kube.request("GET", "/devkube/requests").body.get("watch ingressroutes", 0) > before or None,
               "kubectl to watch", timeout=10)
         kube.create(route(name))
