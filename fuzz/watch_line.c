@@ -26,7 +26,7 @@ static void look(const char *text, size_t n, bool whole, void *arg)
         lines->bytes += whole ? n : 0;
         struct err e = {0};
         AUTO_JSON *event = whole ? json_read(text, n, &e) : NULL;
-        struct skim line = skim_value(text, n, NULL), object;
+        struct skim line = skim_value(text, n), object;
         /* What the parser takes, skim takes apart the same way. */
         bool found = skim_member(&line, "object", &object);
         if (json_object_get(event, "object") && !found && !memchr(text, '\\', n))

@@ -5,6 +5,8 @@
 #include "base/json_read.h"
 #include "base/mem.h"
 
+#include <string.h>
+
 void list_page_done(struct list_page *page)
 {
         mem_free(page->version);
@@ -25,16 +27,14 @@ static bool is_whole_list(const struct skim *items)
         return w.ended;
 }
 
-static bool read_metadata(struct list_page *page, const struct skim *list, struct err *e)
+static bool read_metadata(struct list_page *page, const struct skim *metadata, struct err *e)
 {
-        struct skim metadata, value;
-        if (!skim_member(list, "metadata", &metadata))
-                return err_set(e, "the list has no metadata");
-        if (skim_member(&metadata, "resourceVersion", &value))
+        struct skim value;
+        if (skim_member(metadata, "resourceVersion", &value))
                 page->version = skim_string(&value);
         if (!page->version || !page->version[0])
                 return err_set(e, "the list has no resourceVersion");
-        if (!skim_member(&metadata, "continue", &value))
+        if (!skim_member(metadata, "continue", &value))
                 return true;
         page->next = skim_string(&value);
         if (!page->next)
@@ -44,19 +44,37 @@ static bool read_metadata(struct list_page *page, const struct skim *list, struc
         return true;
 }
 
+/* Fills what is there of n members in one walk: a page is large. False when text is no whole object. */
+static bool find_members(const char *text, size_t n, const char *const *keys, struct skim *values, size_t count)
+{
+        struct skim all = skim_text(text, n), key, value;
+        struct skim_walk w;
+        if (!skim_begin(&w, &all) || w.close != '}')
+                return false;
+        while (skim_next(&w, &key, &value)) {
+                for (size_t i = 0; i < count; i++) {
+                        size_t length = strlen(keys[i]);
+                        if (!values[i].size && key.size == length + 2 && memcmp(key.text + 1, keys[i], length) == 0)
+                                values[i] = value;
+                }
+        }
+        return skim_rest_is_blank(&w);
+}
+
 bool list_page_read(struct list_page *out, const char *text, size_t n, struct err *e)
 {
-        bool rest_is_blank;
-        struct skim list = skim_value(text, n, &rest_is_blank), kind;
+        static const char *const keys[] = {"kind", "items", "metadata"};
+        struct skim values[COUNT_OF(keys)] = {0};
         *out = (struct list_page){0};
-        if (!list.whole || !rest_is_blank || !skim_member(&list, "kind", &kind))
+        if (!find_members(text, n, keys, values, COUNT_OF(keys)))
                 return err_set(e, "the answer is no Kubernetes list");
-        AUTO_STR *name = skim_string(&kind);
-        if (!name || !str_has_suffix(name, "List"))
-                return err_set(e, "the answer is no Kubernetes list but a %.100s", name ? name : "riddle");
-        if (!skim_member(&list, "items", &out->items) || !is_whole_list(&out->items))
+        AUTO_STR *kind = skim_string(&values[0]);
+        if (!kind || !str_has_suffix(kind, "List"))
+                return err_set(e, "the answer is no Kubernetes list but a %.100s", kind ? kind : "riddle");
+        out->items = values[1];
+        if (!is_whole_list(&out->items))
                 return err_set(e, "the list's items cannot be told apart");
-        return read_metadata(out, &list, e);
+        return read_metadata(out, &values[2], e);
 }
 
 static void read_item(const struct skim *item, void (*on_object)(json_t *object, void *arg),

@@ -146,7 +146,7 @@ static void skim_object_name__what_is_no_plain_name__is_left_out(void **state)
                 {"", ""},
         };
         for (size_t i = 0; i < COUNT_OF(cases); i++) {
-                struct skim v = skim_value(cases[i].text, strlen(cases[i].text), NULL);
+                struct skim v = skim_value(cases[i].text, strlen(cases[i].text));
                 AUTO_STR *name = skim_object_name(&v);
                 assert_string_equal(name, cases[i].name);
         }

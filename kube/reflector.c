@@ -137,7 +137,7 @@ static void handle_event(struct reflector *r, json_t *event)
 /* A watch goes on behind a line that cannot be read: it is one object's misfortune. */
 static void handle_bad_line(struct reflector *r, const char *text, size_t n, const char *why)
 {
-        struct skim line = skim_value(text, n, NULL), object, metadata, version;
+        struct skim line = skim_value(text, n), object, metadata, version;
         AUTO_STR *name = skim_member(&line, "object", &object) ? skim_object_name(&object) : mem_strdup("");
         tell_bad(name, why, r);
         if (!skim_member(&line, "object", &object) || !skim_member(&object, "metadata", &metadata) ||

@@ -18,11 +18,14 @@ static const char *skip_space(const char *p, const char *end)
 /* Past the string whose opening quote is at p; *whole is cleared when it does not end. */
 static const char *skip_string(const char *p, const char *end, bool *whole)
 {
-        for (p++; p < end; p++) {
-                if (*p == '"')
+        const char *begin = p + 1;
+        while ((p = memchr(begin, '"', (size_t)(end - begin))) != NULL) {
+                const char *escape = p;
+                while (escape > begin && escape[-1] == '\\')
+                        escape--;
+                if ((p - escape) % 2 == 0)
                         return p + 1;
-                if (*p == '\\' && p + 1 < end)
-                        p++;
+                begin = p + 1; /* what stands behind an escaped quote begins anew */
         }
         *whole = false;
         return end;
@@ -67,13 +70,16 @@ static struct skim value_at(const char *p, const char *end)
         return v;
 }
 
-struct skim skim_value(const char *text, size_t n, bool *rest_is_blank)
+struct skim skim_text(const char *text, size_t n)
+{
+        const char *p = skip_space(text, text + n);
+        return (struct skim){.text = p, .size = n - (size_t)(p - text)};
+}
+
+struct skim skim_value(const char *text, size_t n)
 {
         const char *end = text + n;
-        struct skim v = value_at(skip_space(text, end), end);
-        if (rest_is_blank)
-                *rest_is_blank = skip_space(v.text + v.size, end) == end;
-        return v;
+        return value_at(skip_space(text, end), end);
 }
 
 bool skim_begin(struct skim_walk *w, const struct skim *v)
@@ -122,6 +128,11 @@ bool skim_next(struct skim_walk *w, struct skim *key, struct skim *value)
         *value = value_at(w->p, w->end);
         w->p += value->size;
         return value->size > 0;
+}
+
+bool skim_rest_is_blank(const struct skim_walk *w)
+{
+        return w->ended && skip_space(w->p + 1, w->end) == w->end;
 }
 
 bool skim_member(const struct skim *object, const char *key, struct skim *value)

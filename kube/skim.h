@@ -18,8 +18,10 @@ struct skim {
         bool whole; /* false: the text ends before the value does */
 };
 
-/* The first value of a text; size 0 when there is none. rest_is_blank (may be NULL): nothing but space follows. */
-struct skim skim_value(const char *text, size_t n, bool *rest_is_blank);
+/* The first value of a text; size 0 when there is none. */
+struct skim skim_value(const char *text, size_t n);
+/* The whole text as a value whose end nobody has looked for: for one walk over a large one. */
+struct skim skim_text(const char *text, size_t n);
 
 /* Walks the members of an object or the elements of an array. */
 struct skim_walk {
@@ -31,6 +33,9 @@ struct skim_walk {
 bool skim_begin(struct skim_walk *w, const struct skim *v);
 /* The next one; key (with quotes) is only set in objects. False at the end, and where the order is broken. */
 bool skim_next(struct skim_walk *w, struct skim *key, struct skim *value);
+
+/* Of a walk over a skim_text(): it has ended, and nothing but space follows. */
+bool skim_rest_is_blank(const struct skim_walk *w);
 
 /* The first member called key (which needs no escaping). */
 bool skim_member(const struct skim *object, const char *key, struct skim *value);
