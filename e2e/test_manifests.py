@@ -149,3 +149,14 @@ def test_rbac__server__may_not_write_what_users_write(cluster):
                            ("delete", "secrets"), ("update", "namespaces"), ("create", "secrets"), ("patch", "leases")]:
         assert not can(verb, resource, "-n", "default"), (verb, resource)
     until(lambda: can("create", "leases", "-n", NAMESPACE), "the Role to hold")
+
+
+@pytest.mark.parametrize("name", ["base/deployment.yaml", "base/certgen.yaml"])
+def test_arguments__of_our_pods__are_known_to_the_program(name):
+    pod = next(manifest(name))["spec"]["template"]["spec"]
+    done = subprocess.run([binary("gatehouse"), *pod["containers"][0]["args"]], capture_output=True, text=True, timeout=20,
+                          env={"PATH": "/usr/bin"})
+    # Outside of a cluster they cannot work; an option that is not known would be 2.
+    assert done.returncode == 1, done.stderr
+    for mount in pod["containers"][0].get("volumeMounts", []):
+        assert mount["name"] in {v["name"] for v in pod["volumes"]}
