@@ -60,7 +60,10 @@ static const struct object *stored_version(const struct check *c, const struct o
         if (o != c->view->candidate)
                 return o;
         struct view store_alone = {.store = c->view->store};
-        return view_get(&store_alone, o->kind, o->namespace, o->name);
+        const struct object *stored = view_get(&store_alone, o->kind, o->namespace, o->name);
+        /* One that was deleted and made again, before the store knows of it, has nothing of its predecessor. */
+        bool another = stored && stored->uid[0] && o->uid[0] && !str_equal(stored->uid, o->uid);
+        return another ? NULL : stored;
 }
 
 static const struct ir_claim *trusted_claim(const struct check *c, const struct object *stored, const char *name)

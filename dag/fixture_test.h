@@ -234,6 +234,8 @@ FIXTURE_FN json_t *fixture_metadata(const json_t *o, const char *key)
         json_object_set_new(m, "annotations", fixture_annotations(json_object_get(o, "annotations")));
         time_format_seconds(fixture_micros(json_integer_value(json_object_get(o, "created"))), text);
         json_object_set_new(m, "creationTimestamp", json_string(text));
+        if (json_object_get(o, "uid"))
+                json_object_set(m, "uid", json_object_get(o, "uid"));
         if (json_is_true(json_object_get(o, "deleting")))
                 json_object_set_new(m, "deletionTimestamp", json_string(text));
         return m;
