@@ -20,8 +20,18 @@ struct world {
         bool silent, streaming;
         char *head, *upload; /* of the last request */
         struct bufferevent *from;
+        long peer; /* serial of the client's certificate; 0: none was shown */
         bool seen;
 };
+
+static long peer_serial(struct bufferevent *from)
+{
+        SSL *ssl = bufferevent_openssl_get_ssl(from);
+        X509 *crt = ssl ? SSL_get1_peer_certificate(ssl) : NULL;
+        long serial = crt ? ASN1_INTEGER_get(X509_get0_serialNumber(crt)) : 0;
+        X509_free(crt);
+        return serial;
+}
 
 static void serve(struct fake_api *api, const struct fake_request *r)
 {
@@ -31,6 +41,7 @@ static void serve(struct fake_api *api, const struct fake_request *r)
         w->head = mem_strdup(r->head);
         w->upload = mem_strdup(r->body);
         w->from = r->from;
+        w->peer = peer_serial(r->from);
         w->seen = true;
         if (w->silent)
                 return;
@@ -444,12 +455,12 @@ static void token_file__changes_or_is_gone__next_request_carries_what_was_read_l
 /* ---- TLS ---- */
 
 /* A self-signed pair for "api.example" and 127.0.0.2. */
-static void make_pair(EVP_PKEY **key, X509 **crt)
+static void make_pair(EVP_PKEY **key, X509 **crt, long serial)
 {
         *key = EVP_EC_gen("P-256");
         *crt = X509_new();
         X509_set_version(*crt, 2);
-        ASN1_INTEGER_set(X509_get_serialNumber(*crt), 1);
+        ASN1_INTEGER_set(X509_get_serialNumber(*crt), serial);
         X509_gmtime_adj(X509_getm_notBefore(*crt), -60);
         X509_gmtime_adj(X509_getm_notAfter(*crt), 3600);
         X509_set_pubkey(*crt, *key);
@@ -484,7 +495,7 @@ static void assert_trusts(struct tls_case c)
         struct world *w = world_new();
         EVP_PKEY *key;
         X509 *crt;
-        make_pair(&key, &crt);
+        make_pair(&key, &crt, 1);
         w->api.tls = SSL_CTX_new(TLS_server_method());
         SSL_CTX_use_certificate(w->api.tls, crt);
         SSL_CTX_use_PrivateKey(w->api.tls, key);
@@ -516,6 +527,59 @@ static void tls__only_the_given_authority_and_name__are_trusted(void **state)
                 assert_trusts(cases[i]);
 }
 
+static int take_any(int ok, X509_STORE_CTX *store)
+{
+        (void)ok;
+        (void)store;
+        return 1;
+}
+
+static void write_pair(const char *crt_path, const char *key_path, long serial)
+{
+        EVP_PKEY *key;
+        X509 *crt;
+        make_pair(&key, &crt, serial);
+        FILE *f = fopen(crt_path, "w"), *g = fopen(key_path, "w");
+        assert_true(f && g);
+        PEM_write_X509(f, crt);
+        PEM_write_PrivateKey(g, key, NULL, NULL, 0, NULL, NULL);
+        fclose(f);
+        fclose(g);
+        EVP_PKEY_free(key);
+        X509_free(crt);
+}
+
+static void tls__client_certificate_is_renewed__next_request_shows_the_new_one(void **state)
+{
+        (void)state;
+        char dir[] = "/tmp/gatehouse-client-XXXXXX";
+        assert_non_null(mkdtemp(dir));
+        AUTO_STR *crt_path = file_join(dir, "crt"), *key_path = file_join(dir, "key");
+        struct world *w = world_new();
+        write_pair(crt_path, key_path, 7);
+        w->api.tls = SSL_CTX_new(TLS_server_method());
+        SSL_CTX_use_certificate_file(w->api.tls, crt_path, SSL_FILETYPE_PEM);
+        SSL_CTX_use_PrivateKey_file(w->api.tls, key_path, SSL_FILETYPE_PEM);
+        SSL_CTX_set_verify(w->api.tls, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, take_any);
+        AUTO_STR *yaml = mem_printf(
+                CONFIG
+                "clusters: [{name: k, cluster: {insecure-skip-tls-verify: true, server: 'https://127.0.0.1:%d'}}]\n"
+                "users: [{name: u, user: {client-certificate: %s, client-key: %s}}]\n",
+                w->api.port, crt_path, key_path);
+        w->client = client_of(w, yaml);
+        assert_int_equal(ask(w, &get).code, 200);
+        assert_int_equal(w->peer, 7);
+        write_pair(crt_path, key_path, 8);
+        assert_int_equal(ask(w, &get).code, 200);
+        assert_int_equal(w->peer, 8);
+        assert_int_equal(ask(w, &get).code, 200);
+        assert_int_equal(w->api.connections, 2);
+        unlink(crt_path);
+        unlink(key_path);
+        rmdir(dir);
+        world_free(w);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -537,6 +601,7 @@ int main(void)
                 cmocka_unit_test(client_free__calls_under_way__nobody_is_called_back),
                 cmocka_unit_test(token_file__changes_or_is_gone__next_request_carries_what_was_read_last),
                 cmocka_unit_test(tls__only_the_given_authority_and_name__are_trusted),
+                cmocka_unit_test(tls__client_certificate_is_renewed__next_request_shows_the_new_one),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
