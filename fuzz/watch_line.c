@@ -31,8 +31,8 @@ static void look(const char *text, size_t n, bool whole, void *arg)
         bool found = skim_member(&line, "object", &object);
         if (json_object_get(event, "object") && !found && !memchr(text, '\\', n))
                 __builtin_trap();
-        AUTO_STR *name = skim_object_name(&line);
-        AUTO_STR *inner = found ? skim_object_name(&object) : NULL;
+        AUTO_STR *name = skim_object_name(found ? &object : &line);
+        lines->bytes += whole ? strlen(name) : 0;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -131,10 +131,12 @@ static void lease_parse__what_is_missing_or_of_a_wrong_type__is_empty(void **sta
 
 enum { REPLICAS = 3, STEP_MS = 100, TIMEOUT_MS = 5000, RUN_MS = 20 * 60 * 1000, SEEDS = 40 };
 
+enum phase { RESTING, READING, WRITING };
+
 struct replica {
         struct lease_state state;
         char identity[16];
-        enum { RESTING, READING, WRITING } phase;
+        enum phase phase;
         int due;        /* ms: when the phase ends */
         int served;     /* ms: when the server sees the request; beyond due: too late for us to hear of it */
         bool is_served; /* it was */
@@ -164,7 +166,7 @@ static int64_t nanos(int ms)
         return (int64_t)ms * DURATION_MILLISECOND;
 }
 
-static void send(struct cluster *c, struct replica *r, int phase)
+static void send(struct cluster *c, struct replica *r, enum phase phase)
 {
         int latency = c->hostile && draw(c, 8) == 0 ? draw(c, 7000) : draw(c, 50);
         r->phase = phase;
