@@ -60,7 +60,12 @@ void build_add_route(struct build *b, struct build_entry *entry, size_t index, c
 {
         size_t order = b->route_count;
         struct build_route *r = arena_push(b->check.scratch, &b->routes, &b->route_count);
-        *r = (struct build_route){.route = *route, .entry = entry, .weak = weak, .order = order};
+        *r = (struct build_route){.route = *route,
+                                  .entry = entry,
+                                  .parent = b->parent,
+                                  .parent_route = b->parent_route,
+                                  .weak = weak,
+                                  .order = order};
         r->route.match = match;
         r->route.source = entry->ref;
         r->route.index = (uint32_t)index;
@@ -100,19 +105,57 @@ static int by_precedence(const void *x, const void *y)
         return (a->order > b->order) - (a->order < b->order);
 }
 
-static void add_shadowed(const struct build *b, const struct build_route *loser, const struct build_route *winner)
+static void tell_shadowed(const struct build *b, const struct check *c, const struct build_route *loser,
+                          const struct build_route *winner)
 {
-        struct check c = build_check(b, loser->entry);
         struct place at = place_route(loser->route.index);
         const char *leaf = "match";
         if (loser->entry->object->kind == KIND_INGRESS) {
                 at = place_object;
                 leaf = "spec.rules";
         }
-        check_add(&c, RULE_PathShadowed, at, leaf, loser->route.match,
-                  "Duplicate value: %s: %s %s/%s serves it already on %s", check_quote(&c, loser->route.match),
+        check_add(c, RULE_PathShadowed, at, leaf, loser->route.match,
+                  "Duplicate value: %s: %s %s/%s serves it already on %s", check_quote(c, loser->route.match),
                   kind_info(winner->entry->object->kind)->name, winner->entry->object->namespace,
                   winner->entry->object->name, b->host->name);
+}
+
+/* A child's path may be served on another host: then who delegated to it here is told, and the child is not. */
+static void add_shadowed_child(struct build *b, const struct build_route *loser, const struct build_route *winner)
+{
+        struct build_entry *e = loser->entry;
+        uint32_t route = loser->route.index;
+        uint64_t bit = UINT64_C(1) << (route % 64);
+        if (!(e->served[route / 64] & bit))
+                return; /* told already: two prefixes lead to it */
+        e->served[route / 64] &= ~bit;
+        struct findings child = {.arena = b->arena}, parent = {.arena = b->arena};
+        struct check c = build_check(b, e);
+        c.list = &child;
+        tell_shadowed(b, &c, loser, winner);
+        c = build_check(b, loser->parent);
+        c.list = &parent;
+        check_add(&c, RULE_PathShadowed, place_route(loser->parent_route), "delegate", loser->route.match,
+                  "Duplicate value: %s of IngressRoute %s/%s: IngressRoute %s/%s serves it already on %s",
+                  check_quote(&c, loser->route.match), e->object->namespace, e->object->name,
+                  winner->entry->object->namespace, winner->entry->object->name, b->host->name);
+        *arena_push(b->check.scratch, &e->outside, &e->outside_count) = (struct host_outside){
+                .route = route,
+                .shadowed = true,
+                .parent = *loser->parent->ref,
+                .finding = child.items,
+                .at_parent = parent.items,
+        };
+}
+
+static void add_shadowed(struct build *b, const struct build_route *loser, const struct build_route *winner)
+{
+        if (loser->parent) {
+                add_shadowed_child(b, loser, winner);
+                return;
+        }
+        struct check c = build_check(b, loser->entry);
+        tell_shadowed(b, &c, loser, winner);
 }
 
 static void finish_routes(struct build *b)

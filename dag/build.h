@@ -32,6 +32,8 @@ struct build_entry {
 struct build_route {
         struct route route;
         struct build_entry *entry;
+        struct build_entry *parent; /* who delegated; NULL: nobody, it is the owner's */
+        size_t parent_route;
         bool weak; /* a prefix cut off: gives way to whatever is served there */
         size_t order;
 };
@@ -47,6 +49,8 @@ struct build {
         struct map *walked;         /* "namespace/name prefix" of what has been walked */
         struct build_route *routes; /* in scratch */
         size_t route_count;
+        struct build_entry *parent; /* of the routes that are being added, and the route by which it delegates */
+        size_t parent_route;
         size_t walk_count, outside_count;
         size_t looked; /* routes looked at, let in or not */
         bool full;     /* DelegationTooLarge: nothing more is followed */

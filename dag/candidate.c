@@ -100,7 +100,7 @@ static size_t compiled_hosts_of(const struct object_ref *ref, const struct host 
         return n;
 }
 
-static void add_truncated(const struct object *o, struct findings *list, size_t hosts)
+static void add_truncated(const struct object *o, struct findings *list, size_t hosts, size_t judged)
 {
         struct finding f = {
                 .rule = RULE_ReviewTruncated,
@@ -108,9 +108,9 @@ static void add_truncated(const struct object *o, struct findings *list, size_t 
                 .field = "spec",
                 .subject = "",
                 .message = arena_printf(list->arena,
-                                        "the object belongs to %zu hosts, of which %d were judged now; its status will "
-                                        "tell the rest",
-                                        hosts, ADMISSION_HOSTS_MAX),
+                                        "the object belongs to %zu hosts, of which %zu were judged now; its status "
+                                        "will tell the rest",
+                                        hosts, judged),
         };
         findings_add(list, &f);
 }
@@ -127,8 +127,12 @@ static void judge_with_hosts(const struct view *v, const struct policy *policy, 
                 qsort(reach.hosts, reach.host_count, sizeof(*reach.hosts), by_order_of_judging);
 
         struct compiled compiled = {0};
-        for (size_t i = 0; i < reach.host_count && i < ADMISSION_HOSTS_MAX; i++)
-                compiled.all[compiled.count++] = host_compile(v, policy, reach.hosts[i].name, now);
+        size_t work = 0;
+        for (size_t i = 0; i < reach.host_count && i < ADMISSION_HOSTS_MAX && work < ADMISSION_WORK_MAX; i++) {
+                const struct host *h = host_compile(v, policy, reach.hosts[i].name, now);
+                compiled.all[compiled.count++] = h;
+                work += h->work;
+        }
 
         struct findings own = {.arena = a};
         struct object_state state;
@@ -136,8 +140,8 @@ static void judge_with_hosts(const struct view *v, const struct policy *policy, 
         object_state(a, v, policy, o, &own, compiled_hosts_of, &compiled, &state);
         for (size_t i = 0; i < state.finding_count; i++)
                 findings_add(list, &state.findings[i]);
-        if (state.ours && reach.host_count > ADMISSION_HOSTS_MAX)
-                add_truncated(o, list, reach.host_count);
+        if (state.ours && reach.host_count > compiled.count)
+                add_truncated(o, list, reach.host_count, compiled.count);
         for (size_t i = 0; i < compiled.count; i++)
                 host_unref(compiled.all[i]);
 }

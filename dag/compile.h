@@ -52,7 +52,11 @@ void object_state(struct arena *a, const struct view *v, const struct policy *po
 
 /* ---- admission ---- */
 
-enum { ADMISSION_HOSTS_MAX = 64 }; /* one review judges at most this many hosts; ReviewTruncated says so */
+/* What one review judges at most; ReviewTruncated says when there is more. */
+enum {
+        ADMISSION_HOSTS_MAX = 64,
+        ADMISSION_WORK_MAX = 16384, /* routes looked at: strangers' large hosts must not make a review long */
+};
 
 /*
  * Everything found about the view's candidate on store + candidate: judge_object(), the hosts that it touches (its

@@ -100,10 +100,10 @@ struct host_object {
         bool reached; /* a valid chain from the owner (or it is the owner) */
         bool owner;   /* the root, or an Ingress, whose name this is */
 
-        /* Of reached children: which of its routes at least one chain lets in; a bit a route. */
+        /* Of reached children: which of its routes at least one chain lets in and nothing shadows; a bit a route. */
         const uint64_t *served;
         size_t served_words;
-        /* Findings on routes that a chain does not let in: count only while no chain of any host lets the route in. */
+        /* Findings on its routes that this host does not serve: count only while no host serves the route. */
         const struct host_outside *outside;
         size_t outside_count;
 
@@ -117,9 +117,10 @@ struct host_object {
 
 struct host_outside {
         uint32_t route;
+        bool shadowed;                   /* let in, but another object of the host has the path; else not let in */
         struct object_ref parent;        /* who delegated */
         const struct finding *finding;   /* about the child */
-        const struct finding *at_parent; /* about the parent, where the child's route is let in elsewhere */
+        const struct finding *at_parent; /* about the parent; counts where the child is served elsewhere */
 };
 
 struct host {

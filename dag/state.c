@@ -36,7 +36,7 @@ static void gather_hosts(struct merge *m)
                 qsort(m->hosts, m->host_count, sizeof(*m->hosts), by_name);
 }
 
-/* A bit for each route of the object that some chain of some host lets in. */
+/* A bit for each route of the object that some host serves. */
 static uint64_t *union_of_served(const struct merge *m, size_t words)
 {
         uint64_t *served = arena_calloc(m->a, words, sizeof(*served));
@@ -48,16 +48,29 @@ static uint64_t *union_of_served(const struct merge *m, size_t words)
         return served;
 }
 
-static bool serves_anything(const struct merge *m, const struct object_ref *ref)
+static bool serves_route(const struct host_object *o, uint32_t route)
+{
+        return route / 64 < o->served_words && (o->served[route / 64] >> (route % 64) & 1);
+}
+
+static bool serves_anything(const struct host_object *o)
+{
+        for (size_t i = 0; i < o->served_words; i++) {
+                if (o->served[i])
+                        return true;
+        }
+        return false;
+}
+
+/* Whether the child is served on some host: the route that is shadowed here, or anything where nothing is let in. */
+static bool is_served_elsewhere(const struct merge *m, const struct object_ref *child, const struct host_outside *x)
 {
         const struct host *const *hosts;
-        size_t n = m->hosts_of(ref, &hosts, m->arg);
+        size_t n = m->hosts_of(child, &hosts, m->arg);
         for (size_t i = 0; i < n; i++) {
-                const struct host_object *o = host_find_object(hosts[i], ref);
-                for (size_t k = 0; o && k < o->served_words; k++) {
-                        if (o->served[k])
-                                return true;
-                }
+                const struct host_object *o = host_find_object(hosts[i], child);
+                if (o && (x->shadowed ? serves_route(o, x->route) : serves_anything(o)))
+                        return true;
         }
         return false;
 }
@@ -71,7 +84,7 @@ static bool has_finding(const struct findings *list, enum rule rule, const char 
         return false;
 }
 
-/* Routes of the object that no chain of any host lets in; each is told once, admission's own finding first. */
+/* Routes of the object that no host serves; each is told once, admission's own finding first. */
 static void add_outside(struct merge *m, const struct findings *own)
 {
         size_t words = (m->object->ingressroute->route_count + 63) / 64;
@@ -90,7 +103,7 @@ static void add_outside(struct merge *m, const struct findings *own)
         }
 }
 
-/* Delegations of the object that let in nothing of a child that is served elsewhere: then it is they that are bad. */
+/* Delegations of the object by which a child is not served that is served elsewhere: then it is they that are bad. */
 static void add_at_parent(struct merge *m, const struct host *h)
 {
         if (!h->has_outside)
@@ -99,10 +112,33 @@ static void add_at_parent(struct merge *m, const struct host *h)
                 const struct host_object *child = &h->objects[i];
                 for (size_t k = 0; k < child->outside_count; k++) {
                         const struct host_outside *x = &child->outside[k];
-                        if (x->at_parent && object_ref_equal(&x->parent, &m->ref) && serves_anything(m, &child->ref))
+                        if (x->at_parent && object_ref_equal(&x->parent, &m->ref) &&
+                            is_served_elsewhere(m, &child->ref, x))
                                 findings_add(&m->findings, x->at_parent);
                 }
         }
+}
+
+/* Whether some host has the object below its root and nothing to say about the size of the way there. */
+static bool fits_somewhere(const struct merge *m)
+{
+        for (size_t i = 0; i < m->host_count; i++) {
+                const struct host_object *o = host_find_object(m->hosts[i], &m->ref);
+                size_t k = 0;
+                while (o && k < o->finding_count && o->findings[k].rule != RULE_DelegationTooLarge)
+                        k++;
+                if (o && o->reached && k == o->finding_count)
+                        return true;
+        }
+        return false;
+}
+
+/* A stranger's host that is too large keeps nobody from changing an object that has a place of its own. */
+static void add_from_host(struct merge *m, const struct host_object *o, const struct finding *f)
+{
+        findings_add(&m->findings, f);
+        if (f->rule == RULE_DelegationTooLarge && !o->owner && fits_somewhere(m))
+                m->findings.items[m->findings.count - 1].denies = false;
 }
 
 static void gather_findings(struct merge *m, const struct findings *own)
@@ -114,7 +150,7 @@ static void gather_findings(struct merge *m, const struct findings *own)
                 if (!o)
                         continue;
                 for (size_t k = 0; k < o->finding_count; k++)
-                        findings_add(&m->findings, &o->findings[k]);
+                        add_from_host(m, o, &o->findings[k]);
                 add_at_parent(m, m->hosts[i]);
         }
         if (m->object->kind == KIND_INGRESSROUTE && m->host_count)

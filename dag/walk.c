@@ -214,6 +214,8 @@ static void add_own_route(struct build *b, const struct frame *f, size_t i)
 static void add_own_routes(struct build *b, const struct frame *f)
 {
         struct build_entry *e = f->entry;
+        b->parent = f->up ? f->up->entry : NULL;
+        b->parent_route = f->route;
         const size_t outside_before = e->outside_count;
         bool any_let_in = false;
         for (size_t i = 0; i < e->object->ingressroute->route_count; i++) {
@@ -306,5 +308,6 @@ void walk_root(struct build *b, struct build_entry *root)
 {
         struct frame f = {.entry = root};
         visit(b, &f);
+        b->parent = NULL;
         b->host->work = b->looked;
 }
