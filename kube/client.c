@@ -374,8 +374,6 @@ static struct call *call_start(struct client *c, const struct request *r, client
         call->verb = r->verb ? r->verb : "";
         call->resource = r->resource ? r->resource : "";
         call->body = buf_new(call->is_stream ? ERROR_BODY_MAX : CLIENT_BODY_MAX);
-        if (str_equal(call->resource, "secrets"))
-                buf_set_secret(call->body);
         buf_set_secret(call->body); /* a list of Secrets */
         identity_refresh(&c->identity);
         call->easy = curl_easy_init();

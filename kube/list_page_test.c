@@ -11,9 +11,10 @@
 
 static void write_object(json_t *object, void *arg)
 {
-        char *text = json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS);
-        buf_printf(arg, "%s ", text);
-        mem_free(text);
+        char text[256]; /* what jansson allocates here is the page's */
+        size_t n = json_dumpb(object, text, sizeof(text), JSON_COMPACT | JSON_SORT_KEYS);
+        assert_true(n > 0 && n < sizeof(text));
+        buf_printf(arg, "%.*s ", (int)n, text);
 }
 
 static void write_bad(const char *name, const char *why, void *arg)

@@ -26,7 +26,10 @@ struct reflector_events {
          * has no end: the next one begins anew. */
         void (*on_list_begin)(void *arg);
         void (*on_list_end)(void *arg);
-        /* Added, modified, or listed. object is borrowed. */
+        /*
+         * Added, modified, or listed. object is borrowed, and json_incref() does not keep it: it and all that jansson
+         * allocates during the call are the thread's arena's (base/json_arena.h). The same goes for on_delete.
+         */
         void (*on_object)(json_t *object, void *arg);
         void (*on_delete)(json_t *object, void *arg);
         /* One object could not be read: "namespace/name", or "" when not even that; never its content. */
