@@ -24,8 +24,8 @@ bool list_page_read(struct list_page *out, const char *text, size_t n, struct er
 void list_page_done(struct list_page *page);
 
 /*
- * Calls on_object() for every object, or on_bad() with its name ("" when it has none) for one that is none. What jansson
- * allocates during a call is gone after it (base/json_arena.h).
+ * Calls on_object() for every object, or on_bad() with its name ("" when it has none) for one that is none. What
+ * jansson allocates during a call is gone after it (base/json_arena.h).
  */
 void list_page_each(const struct list_page *page, void (*on_object)(json_t *object, void *arg),
                     void (*on_bad)(const char *name, const char *why, void *arg), void *arg);
