@@ -2,6 +2,7 @@
 """The world fails: gatehouse recovers by itself, loses nothing, writes nothing twice, and its webhook answers meanwhile."""
 
 import contextlib
+import json
 import signal
 import threading
 import time
@@ -211,6 +212,57 @@ def test_status_write__fails_three_times__written_in_the_end(stage, devkube, fau
         assert time.monotonic() - started >= 1, "Retry-After was not honoured"
 
 
+POISON = {
+    "spec-text": {"spec": "text"},
+    "spec-missing": {},
+    "spec-null": {"spec": None},
+    "routes-object": {"spec": {"virtualhost": {"fqdn": "p1.faults.test"}, "routes": {"match": "/"}}},
+    "routes-nulls": {"spec": {"virtualhost": {"fqdn": "p2.faults.test"}, "routes": [None, 1, "x", [], {}]}},
+    "services-text": {"spec": {"virtualhost": {"fqdn": "p3.faults.test"}, "routes": [{"match": "/", "services": "web"}]}},
+    "port-text": {"spec": {"virtualhost": {"fqdn": "p4.faults.test"},
+                           "routes": [{"match": "/", "services": [{"name": "web", "port": "80"}]}]}},
+    "port-real": {"spec": {"virtualhost": {"fqdn": "p5.faults.test"},
+                           "routes": [{"match": "/", "services": [{"name": "web", "port": 80.5}]}]}},
+    "port-huge": {"spec": {"virtualhost": {"fqdn": "p6.faults.test"},
+                           "routes": [{"match": "/", "services": [{"name": "web", "port": 2 ** 62}]}]}},
+    "nuls": {"spec": {"virtualhost": {"fqdn": "p7\0.faults.test"}, "routes": [{"match": "/\0", "delegate": {"name": "\0"}}]}},
+    "fqdn-list": {"spec": {"virtualhost": {"fqdn": ["p8.faults.test"]}, "routes": []}},
+    "virtualhost-text": {"spec": {"virtualhost": "p9.faults.test", "routes": []}},
+    "status-text": {"spec": {"virtualhost": {"fqdn": "p10.faults.test"}, "routes": []}, "status": "valid"},
+    "claim-wrong": {"spec": {"virtualhost": {"fqdn": "p11.faults.test"}, "routes": []},
+                    "status": {"claim": {"fqdn": 1, "since": "yesterday", "by": None}, "conditions": "x"}},
+}
+
+
+def test_poison__stored_past_everything__is_its_own_problem_alone(stage, devkube):
+    """What no schema stopped: each is judged or passed over, and what stands beside it is as if it were not there."""
+    server = stage.server()
+    items = [{"apiVersion": "contour.heptio.com/v1beta1", "kind": "IngressRoute",
+              "metadata": {"name": name, "namespace": TEAM}, **rest} for name, rest in POISON.items()]
+    items.append({"apiVersion": "contour.heptio.com/v1beta1", "kind": "IngressRoute",
+                  "metadata": {"name": "annotated", "namespace": TEAM, "annotations": {"contour.heptio.com/ingress.class": 7}},
+                  "spec": {}})
+    items.append({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "odd", "namespace": TEAM}, "spec": {"ports": 80}})
+    items.append({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "odd", "namespace": TEAM},
+                  "type": "kubernetes.io/tls", "data": {"tls.crt": "not base64!", "tls.key": 7}})
+    answer = stage.kube.request("POST", "/devkube/load", {"items": items})
+    assert answer.ok, answer
+    with webhook_answers(server, stage):
+        stage.site("created")
+        stage.await_status("created", "valid")
+        for name in ("routes-nulls", "port-text", "port-real", "port-huge", "nuls", "fqdn-list", "virtualhost-text"):
+            assert server.running(), server.process.output()[-3000:]
+            until(lambda n=name: any(f["name"] == n for f in findings(server)), f"findings about {name}")
+    # A relist, and a start from nothing, meet them all at once.
+    devkube.faults(GONE, DROP)
+    stage.site("later")
+    stage.await_status("later", "valid")
+    server.stop()
+    server.start()
+    stage.site("after")
+    stage.await_status("after", "valid", 30)
+
+
 def test_api_server__slow__status_late_webhook_not(stage, devkube):
     server = prepare(stage)
     devkube.faults({"fault": "slow", "milliseconds": 700, "count": -1})
@@ -280,6 +332,10 @@ def test_server__killed__starts_again_without_rewriting(stage, devkube):
     # The claims were kept: a copy is refused.
     until(lambda: "[FQDNConflict]" in stage.kube.create(stage.route("copy", fqdn="bystander.faults.test"), dryRun="All").message,
           "the copy to be refused")
+
+
+def findings(server):
+    return json.loads(server.debug("/debug/findings")[1])["findings"]
 
 
 def leader_of(stage):

@@ -64,6 +64,9 @@ class Server:
         finally:
             connection.close()
 
+    def running(self):
+        return self.process is not None and self.process.running()
+
     def ready(self):
         return self.http("/readyz")[0] == 200
 
