@@ -213,7 +213,8 @@ static void check_kept(struct status_writer *w, const char *key, const struct ob
 static void log_failure(struct status_writer *w, const char *key, const struct status_answer *answer)
 {
         bool written = answer->code >= 200 && answer->code < 300;
-        if (written || answer->code == 409) {
+        /* Somebody else was faster: a change (409) or a deletion (404), of which the watch tells. */
+        if (written || answer->code == 409 || answer->code == 404) {
                 w->last_failure = -1;
                 return;
         }
