@@ -191,10 +191,14 @@ class Kube:
                             "application/merge-patch+json", **query)
 
     def apply(self, obj):
-        """Create or replace, for set-up: must succeed."""
-        answer = self.create(obj)
-        if answer.code == 409:
+        """Create or replace, for set-up: must succeed.
+
+        Looked up before: a POST of what exists is judged as a newcomer before it is found to exist."""
+        meta = obj["metadata"]
+        if self.get(obj["kind"], meta.get("namespace"), meta["name"]):
             answer = self.replace(obj)
+        else:
+            answer = self.create(obj)
         assert answer.ok, f"{obj['kind']} {obj['metadata']['name']}: {answer}"
         return answer.body
 
