@@ -21,7 +21,7 @@ enum {
         ID_BYTES = 16,
         ID_TEXT_MAX = 128,
 };
-#define RETRY_FORBIDDEN (60 * DURATION_SECOND)
+#define RETRY_FORBIDDEN (15 * DURATION_SECOND)
 
 struct claims {
         struct server *server;

@@ -153,7 +153,8 @@ void status_queue_touch(struct status_queue *q, const char *key, int64_t now)
                 item->gone = false;
                 return;
         case ITEM_WAITING:
-                schedule(q, item, ITEM_WAITING, now);
+                /* Before what has not had its turn: mostly it is our own write that comes back, and the item may go. */
+                schedule(q, item, ITEM_WAITING, 0);
                 return;
         case ITEM_QUEUED:
         case ITEM_HELD_OFF:
