@@ -277,8 +277,11 @@ struct object *object_decode(enum kind kind, const json_t *json, const struct ob
 
 void object_free(struct object *o)
 {
-        if (o)
-                arena_free(o->arena);
+        if (!o)
+                return;
+        if (o->kind == KIND_SECRET && o->secret->key.bytes)
+                mem_wipe((void *)(uintptr_t)o->secret->key.bytes, o->secret->key.size);
+        arena_free(o->arena);
 }
 
 size_t object_size(const struct object *o)

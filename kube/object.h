@@ -204,11 +204,18 @@ struct pair_facts {
         int64_t not_before, not_after; /* microseconds since 1970 */
 };
 
+/* Bytes with a NUL behind them that does not count; NULL: not kept. */
+struct secret_value {
+        const char *bytes;
+        size_t size;
+};
+
 struct secret {
         const char *type;              /* "kubernetes.io/tls", "Opaque" */
         const struct pair_facts *pair; /* of tls.crt and tls.key; NULL for other types */
         const char *ca_problem;        /* of ca.crt: NULL when it is a good bundle */
         bool has_ca;
+        struct secret_value crt, key, ca; /* kept with keep_keys, where pair (ca) is good; object_free() wipes key */
 };
 
 /* ---- discovery.k8s.io EndpointSlice, and Endpoints ---- */
@@ -302,6 +309,7 @@ struct object_inspector {
 struct object_options {
         const struct object_inspector *inspector;
         bool report_unknown;
+        bool keep_keys;                /* Secrets keep what is served to Envoy; off: they forget all bytes */
         const char *default_namespace; /* for manifests without one; NULL: a missing namespace is an error */
 };
 enum { OBJECT_PROBLEMS_MAX = 100 }; /* as many findings as a status holds */

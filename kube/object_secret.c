@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Secret (Kubernetes API reference, core v1): what its certificates say of themselves. The bytes themselves are
- * decoded for the inspector, wiped and forgotten.
+ * decoded for the inspector, wiped and forgotten, unless keep_keys asks for those that are good.
  */
 #include "kube/decode.h"
 
@@ -114,7 +114,28 @@ static const char *missing(struct decode *d, const struct value *v, const char *
         return v->problem ? v->problem : v->present ? NULL : arena_printf(d->arena, "%s is missing", key);
 }
 
-static const struct pair_facts *inspect_pair(struct decode *d, const json_t *json)
+/* The first pass only measures: key bytes are copied once, into the object that wipes them. */
+static void hold(struct decode *d, const struct value *v, struct secret_value *out)
+{
+        if (!d->options->keep_keys)
+                return;
+        char *copy = arena_alloc(d->arena, v->size + 1);
+        if (d->draft)
+                memcpy(copy, v->bytes, v->size);
+        *out = (struct secret_value){copy, v->size};
+}
+
+static void hold_again(struct decode *d, const json_t *json, const char *key, const struct secret_value *draft,
+                       struct secret_value *out)
+{
+        if (!draft->bytes)
+                return;
+        AUTO_VALUE v = {0};
+        value_read(d, json, key, &v);
+        hold(d, &v, out);
+}
+
+static const struct pair_facts *inspect_pair(struct decode *d, const json_t *json, struct secret *secret)
 {
         AUTO_VALUE crt = {0};
         AUTO_VALUE key = {0};
@@ -127,6 +148,10 @@ static const struct pair_facts *inspect_pair(struct decode *d, const json_t *jso
         facts->ok = !facts->problem;
         if (facts->ok && d->options->inspector)
                 d->options->inspector->pair(d->arena, crt.bytes, crt.size, key.bytes, key.size, facts);
+        if (facts->ok) {
+                hold(d, &crt, &secret->crt);
+                hold(d, &key, &secret->key);
+        }
         return facts;
 }
 
@@ -138,6 +163,8 @@ static void inspect_ca(struct decode *d, const json_t *json, struct secret *secr
         secret->ca_problem = ca.problem;
         if (ca.present && !ca.problem && d->options->inspector)
                 secret->ca_problem = d->options->inspector->ca(d->arena, ca.bytes, ca.size);
+        if (ca.present && !secret->ca_problem)
+                hold(d, &ca, &secret->ca);
 }
 
 /* Said once for the whole object, not for each key. */
@@ -163,10 +190,13 @@ void decode_secret(struct decode *d, const json_t *json, struct object *o)
                 secret->has_ca = draft->has_ca;
                 secret->ca_problem = keep(d, draft->ca_problem);
                 secret->pair = draft->pair ? facts_copy(d, draft->pair) : NULL;
+                hold_again(d, json, "ca.crt", &draft->ca, &secret->ca);
+                hold_again(d, json, "tls.crt", &draft->crt, &secret->crt);
+                hold_again(d, json, "tls.key", &draft->key, &secret->key);
         } else {
                 inspect_ca(d, json, secret);
                 if (str_equal(secret->type, "kubernetes.io/tls"))
-                        secret->pair = inspect_pair(d, json);
+                        secret->pair = inspect_pair(d, json, secret);
         }
         o->secret = secret;
 }

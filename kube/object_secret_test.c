@@ -174,6 +174,45 @@ static void decode__value_over_the_limit__is_not_decoded(void **state)
         }
 }
 
+static struct object *kept_secret(const char *crt, const char *ca)
+{
+        static const struct object_options keeping = {.inspector = &inspector, .keep_keys = true};
+        memset(&seen, 0, sizeof(seen));
+        json_t *json = json_pack("{s:{s:s,s:s},s:s,s:{s:s,s:s,s:s}}", "metadata", "name", "a", "namespace", "n", "type",
+                                 "kubernetes.io/tls", "stringData", "tls.crt", crt, "tls.key", "key!", "ca.crt", ca);
+        struct object *o = test_decode_with(KIND_SECRET, json, &keeping);
+        json_decref(json);
+        return o;
+}
+
+static void decode__keep_keys__keeps_the_bytes_of_what_is_good(void **state)
+{
+        (void)state;
+        AUTO(object) *o = kept_secret("good", "good");
+        assert_int_equal(o->secret->crt.size, 4);
+        assert_string_equal(o->secret->crt.bytes, "good");
+        assert_int_equal(o->secret->key.size, 4);
+        assert_string_equal(o->secret->key.bytes, "key!");
+        assert_string_equal(o->secret->ca.bytes, "good");
+        assert_int_equal(seen.pairs, 1);
+        AUTO(object) *bad = kept_secret("bad", "bad");
+        assert_null(bad->secret->crt.bytes);
+        assert_null(bad->secret->key.bytes);
+        assert_null(bad->secret->ca.bytes);
+        AUTO(object) *forgets = secret(",'type':'kubernetes.io/tls','stringData':{'tls.crt':'good','tls.key':'k'}");
+        assert_null(forgets->secret->key.bytes);
+}
+
+static void decode__keep_keys__object_is_still_one_piece_of_memory_of_its_size(void **state)
+{
+        (void)state;
+        AUTO(object) *o = kept_secret("good", "good");
+        const char *block = (const char *)o->arena - BLOCK_HEADER;
+        const char *end = block + object_size(o);
+        assert_true(o->secret->key.bytes > block && o->secret->key.bytes + 5 <= end);
+        assert_true(o->secret->ca.bytes > block && o->secret->ca.bytes + 5 <= end);
+}
+
 static void decode__no_inspector__takes_secrets_as_good(void **state)
 {
         (void)state;
@@ -197,6 +236,8 @@ int main(void)
                 cmocka_unit_test(decode__ca_bundle__is_judged),
                 cmocka_unit_test(decode__string_data__counts_before_data),
                 cmocka_unit_test(decode__value_over_the_limit__is_not_decoded),
+                cmocka_unit_test(decode__keep_keys__keeps_the_bytes_of_what_is_good),
+                cmocka_unit_test(decode__keep_keys__object_is_still_one_piece_of_memory_of_its_size),
                 cmocka_unit_test(decode__no_inspector__takes_secrets_as_good),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
