@@ -120,7 +120,7 @@ static void hold(struct decode *d, const struct value *v, struct secret_value *o
         if (!d->options->keep_keys)
                 return;
         char *copy = arena_alloc(d->arena, v->size + 1);
-        if (d->draft)
+        if (d->draft && v->bytes)
                 memcpy(copy, v->bytes, v->size);
         *out = (struct secret_value){copy, v->size};
 }
