@@ -58,6 +58,11 @@ static struct resource *resource_seal(struct resource *r)
         return r;
 }
 
+uint64_t resource_hash(const void *bytes, size_t size)
+{
+        return XXH3_64bits(bytes, size);
+}
+
 struct resource *resource_new(enum resource_type type, const char *name, const void *bytes, size_t size)
 {
         struct resource *r = resource_alloc(type, name, size);

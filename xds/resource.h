@@ -41,6 +41,9 @@ const char *resource_type_url(enum resource_type type) __attribute__((returns_no
 /* By the URL of a served type; false when it is none of them. */
 bool resource_type_find(const char *url, enum resource_type *type);
 
+/* XXH3-64, for names that must be the same on every replica. */
+uint64_t resource_hash(const void *bytes, size_t size);
+
 /* Copies name and bytes. The caller owns a reference. */
 struct resource *resource_new(enum resource_type type, const char *name, const void *bytes, size_t size)
         __attribute__((returns_nonnull));
