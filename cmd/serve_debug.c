@@ -3,6 +3,7 @@
 #include "cmd/serve_internal.h"
 
 #include "base/json_text.h"
+#include "base/time.h"
 #include "dag/dump.h"
 
 #include <stdlib.h>
@@ -84,10 +85,15 @@ void serve_debug_dag(const struct http_request *r, struct http_answer *answer, v
 
 /* ---- /debug/findings ---- */
 
+/* How long the loop writes at a time. */
+#define SLICE (2 * DURATION_MILLISECOND)
+
 struct findings_page {
         struct server *server;
         struct buf *out;
         const char *namespace; /* NULL: all */
+        struct pipeline_cursor cursor;
+        bool complete; /* all IngressRoutes are there */
         size_t count;
 };
 
@@ -111,29 +117,63 @@ static void append_finding(struct findings_page *page, const struct finding *f)
         buf_printf(b, ",\"denies\":%s}", f->denies ? "true" : "false");
 }
 
-static void append_object(const struct object *o, void *arg)
+static void append_state(struct findings_page *page, const struct object_state *state)
+{
+        for (size_t i = 0; i < state->finding_count; i++)
+                append_finding(page, &state->findings[i]);
+}
+
+static bool is_asked_for(const struct findings_page *page, const struct object *o)
+{
+        return !page->namespace || str_equal(page->namespace, o->namespace);
+}
+
+static void append_ingressroute(const struct object *o, void *arg)
 {
         struct findings_page *page = arg;
-        if (page->namespace && !str_equal(page->namespace, o->namespace))
+        AUTO(arena) *a = arena_new(1024);
+        struct object_state state;
+        const struct object *same;
+        if (is_asked_for(page, o) &&
+            pipeline_state(page->server->pipeline, o->namespace, o->name, a, &state, &same) == PIPELINE_READY)
+                append_state(page, &state);
+}
+
+/* Of Services and Namespaces only annotations are judged: the many that have none of ours cost nothing. */
+static void append_other(const struct object *o, void *arg)
+{
+        struct findings_page *page = arg;
+        bool plain = o->kind == KIND_SERVICE || o->kind == KIND_NAMESPACE;
+        if (!is_asked_for(page, o) || (plain && !o->annotation_count && !o->problem_count))
                 return;
         AUTO(arena) *a = arena_new(1024);
         struct object_state state = {0};
-        const struct object *same;
-        /* Judged anew where it is not to hand: an object that just changed has its findings, too. */
-        if (o->kind != KIND_INGRESSROUTE ||
-            pipeline_state(page->server->pipeline, o->namespace, o->name, a, &state, &same) != PIPELINE_READY)
-                pipeline_findings(page->server->pipeline, o, false, a, &state);
-        for (size_t i = 0; i < state.finding_count; i++)
-                append_finding(page, &state.findings[i]);
+        pipeline_findings(page->server->pipeline, o, false, a, &state);
+        append_state(page, &state);
 }
 
-static void write_findings(void *arg)
+static void write_ingressroutes(void *arg)
 {
-        static const enum kind kinds[] = {KIND_INGRESSROUTE, KIND_TLSCERTIFICATEDELEGATION, KIND_INGRESS, KIND_SERVICE,
-                                          KIND_NAMESPACE};
+        struct findings_page *page = arg;
+        page->complete = pipeline_each_object(page->server->pipeline, &page->cursor, time_monotonic() + SLICE,
+                                              append_ingressroute, page);
+}
+
+static void write_others(void *arg)
+{
+        static const enum kind kinds[] = {KIND_TLSCERTIFICATEDELEGATION, KIND_INGRESS, KIND_SERVICE, KIND_NAMESPACE};
         struct findings_page *page = arg;
         for (size_t i = 0; i < COUNT_OF(kinds); i++)
-                store_each(page->server->store, kinds[i], append_object, page);
+                store_each(page->server->store, kinds[i], append_other, page);
+}
+
+static bool write_findings(struct findings_page *page)
+{
+        while (!page->complete) {
+                if (!loop_call(page->server->calls, write_ingressroutes, page))
+                        return false;
+        }
+        return loop_call(page->server->calls, write_others, page);
 }
 
 void serve_debug_findings(const struct http_request *r, struct http_answer *answer, void *arg)
@@ -142,7 +182,7 @@ void serve_debug_findings(const struct http_request *r, struct http_answer *answ
         struct findings_page page = {.server = s, .out = answer->body, .namespace = http_query(r, "namespace")};
         answer->content_type = "application/json";
         buf_append_str(answer->body, "{\"findings\":[");
-        if (!loop_call(s->calls, write_findings, &page)) {
+        if (!write_findings(&page)) {
                 buf_clear(answer->body);
                 answer->content_type = "text/plain";
                 unavailable(answer);

@@ -302,6 +302,10 @@ void feeds_tick(struct feeds *feeds)
                         continue;
                 if (!f->age)
                         f->age = metric_cell(feeds->age, resource_of(f), NULL, NULL);
-                metric_set_double(f->age, (double)(now - f->heard_at) / (double)DURATION_SECOND);
+                /* Of several lists of one resource the one that lags most counts; they stand side by side. */
+                int64_t heard = f->heard_at;
+                if (i && f[-1].spec->kind == f->spec->kind && f[-1].heard_at < heard)
+                        heard = f[-1].heard_at;
+                metric_set_double(f->age, (double)(now - heard) / (double)DURATION_SECOND);
         }
 }
