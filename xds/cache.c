@@ -417,6 +417,12 @@ void cache_version(const struct cache *c, enum resource_type type, char text[RES
 
 /* ---- watching ---- */
 
+struct cache_name *cache_name_find(const struct cache *c, enum resource_type type, const char *name)
+{
+        struct entry *e = entry_find(c, type, name);
+        return e ? &e->name : NULL;
+}
+
 struct cache_name *cache_name_get(struct cache *c, enum resource_type type, const char *name)
 {
         return &entry_get(c, type, name)->name;

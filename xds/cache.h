@@ -97,6 +97,8 @@ void cache_version(const struct cache *c, enum resource_type type, char text[RES
 
 /* ---- watching ---- */
 
+/* The name, or NULL when nobody has anything to do with it. */
+struct cache_name *cache_name_find(const struct cache *c, enum resource_type type, const char *name);
 /* The name, made when it is not known: give it a watch before the next call, or it stays until the end. */
 struct cache_name *cache_name_get(struct cache *c, enum resource_type type, const char *name)
         __attribute__((returns_nonnull));
