@@ -131,12 +131,12 @@ static bool is_asked_for(const struct findings_page *page, const struct object *
 static void append_ingressroute(const struct object *o, void *arg)
 {
         struct findings_page *page = arg;
+        if (!is_asked_for(page, o))
+                return;
         AUTO(arena) *a = arena_new(1024);
         struct object_state state;
-        const struct object *same;
-        if (is_asked_for(page, o) &&
-            pipeline_state(page->server->pipeline, o->namespace, o->name, a, &state, &same) == PIPELINE_READY)
-                append_state(page, &state);
+        serve_state(page->server, o, a, &state);
+        append_state(page, &state);
 }
 
 /* Of Services and Namespaces only annotations are judged: the many that have none of ours cost nothing. */

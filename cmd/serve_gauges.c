@@ -60,14 +60,21 @@ static const char *vhost_of(const struct object *o, const struct object_state *s
                                                                                                                   : "";
 }
 
+void serve_state(const struct server *s, const struct object *o, struct arena *a, struct object_state *state)
+{
+        const struct object *same;
+        /* With a change still to be compiled, what is known is shown. */
+        if (pipeline_state(s->pipeline, o->namespace, o->name, a, state, &same) != PIPELINE_READY)
+                pipeline_findings(s->pipeline, o, false, a, state);
+}
+
 static void count_object(const struct object *o, void *arg)
 {
         struct scrape *s = arg;
         struct object_state state;
-        const struct object *same;
         arena_reset(s->arena);
-        if (pipeline_state(s->server->pipeline, o->namespace, o->name, s->arena, &state, &same) != PIPELINE_READY ||
-            !state.ours)
+        serve_state(s->server, o, s->arena, &state);
+        if (!state.ours)
                 return;
         count(s, GAUGE_TOTAL, o->namespace, NULL);
         if (o->ingressroute->is_root)

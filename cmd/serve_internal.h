@@ -101,6 +101,8 @@ bool serve_port_is_free(const char *address, uint16_t port, struct err *e);
 
 /* serve_gauges.c: GET /metrics, arg is the server */
 void serve_metrics(const struct http_request *r, struct http_answer *answer, void *arg);
+/* The state of an IngressRoute for people to see, in a; loop thread. */
+void serve_state(const struct server *s, const struct object *o, struct arena *a, struct object_state *state);
 
 /* serve_debug.c: handlers, arg is the server; they run on the listener's thread */
 void serve_debug_dag(const struct http_request *r, struct http_answer *answer, void *arg);
