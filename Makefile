@@ -11,7 +11,7 @@ B := build
 PACKAGES := build-essential pkg-config git ca-certificates openssl \
         libmicrohttpd-dev libgnutls28-dev libjansson-dev libcurl4-openssl-dev libssl-dev libevent-dev libyaml-dev \
         uthash-dev libxxhash-dev libcmocka-dev libprotobuf-c-dev protobuf-c-compiler libnghttp2-dev \
-        python3 python3-pytest python3-yaml curl
+        python3 python3-venv python3-pytest python3-yaml curl
 LINT_PACKAGES := clang clang-tidy clang-format cppcheck libclang-rt-14-dev
 E2E_PACKAGES := golang-1.19-go golang-github-modern-go-reflect2-dev etcd-server dpkg-dev
 
