@@ -33,16 +33,28 @@ static int64_t annotation_timeout(const struct object *o)
         return text && route_parse_timeout(text, &timeout) ? timeout : TIMEOUT_DEFAULT;
 }
 
+/* The list without what stands around its items: Envoy refuses a line's end in it. NULL when there is no item. */
+static const char *retry_conditions(struct arena *a, const char *list)
+{
+        const char *out = NULL;
+        struct syntax_item item;
+        while (syntax_next_item(&list, &item)) {
+                if (item.n)
+                        out = arena_printf(a, "%s%s%.*s", out ? out : "", out ? "," : "", (int)item.n, item.p);
+        }
+        return out;
+}
+
 /* What an Ingress says of all its routes. */
 static struct route route_defaults(struct arena *a, const struct object *o)
 {
         struct route route = {.timeout = annotation_timeout(o), .insecure = true};
-        const char *retry_on = grant_readable_annotation(o, "retry-on");
-        if (retry_on && *retry_on) {
+        const char *retry_on = retry_conditions(a, grant_readable_annotation(o, "retry-on"));
+        if (retry_on) {
                 const char *count = object_contour_annotation(o, "num-retries");
                 const char *per_try = object_contour_annotation(o, "per-try-timeout");
                 long n = count ? strtol(count, NULL, 10) : 0;
-                route.retry_on = arena_strdup(a, retry_on);
+                route.retry_on = retry_on;
                 route.retry_count = n >= 1 && n <= 100 ? (uint32_t)n : 1;
                 if (per_try && !route_parse_timeout(per_try, &route.per_try_timeout))
                         route.per_try_timeout = 0;
