@@ -122,8 +122,6 @@ bool stream_next(struct stream *s, int64_t now, struct stream_response *r)
                 return false;
         for (size_t i = 0; i < RESOURCE_SERVED_TYPES; i++) {
                 struct state *st = s->states[change_order[i]];
-                if (st && !state_has_changes(st))
-                        st->changes_since = 0; /* what waited has been taken back */
                 if (!state_has_changes(st) || !changes_allowed(s, st, now))
                         continue;
                 state_build_changes(st, now, r);
@@ -131,9 +129,8 @@ bool stream_next(struct stream *s, int64_t now, struct stream_response *r)
         }
         for (size_t i = 0; i < RESOURCE_SERVED_TYPES; i++) {
                 struct state *st = s->states[removal_order[i]];
-                if (st && !st->queues[QUEUE_REMOVALS])
-                        st->removals_since = 0;
-                if (!st || !st->queues[QUEUE_REMOVALS] || !stream_removals_allowed(s, removal_order[i], now))
+                if (!st || !st->queues[QUEUE_REMOVALS] || state_has_changes(st) ||
+                    !stream_removals_allowed(s, removal_order[i], now))
                         continue;
                 state_build_removals(st, now, r);
                 return true;

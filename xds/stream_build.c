@@ -167,10 +167,7 @@ static void finish(struct state *st, int64_t now, struct stream_response *r)
         st->sent_nonce = s->nonce;
         st->answer = false;
         s->progress = now;
-        if (!st->queues[QUEUE_CHANGES])
-                st->changes_since = 0;
-        if (!st->queues[QUEUE_REMOVALS])
-                st->removals_since = 0;
+        state_end_waits(st);
 }
 
 void state_build_changes(struct state *st, int64_t now, struct stream_response *r)

@@ -136,7 +136,7 @@ static void delta_subscribe(struct state *st, const struct stream_request *reque
                 struct subscription *sub = state_subscribe(st, request->names[i]);
                 state_set_explicit(st, sub, true);
                 /* Only the first request may leave out what the client has (initial_resource_versions). */
-                sub->forced = !first || !sub->watch.name->resource;
+                sub->forced = sub->forced || !first || !sub->watch.name->resource;
         }
 }
 
@@ -251,6 +251,7 @@ static void sotw_request(struct state *st, const struct stream_request *request,
         if (!state_is_complete(st))
                 return;
         st->answer = (st->answer || changed) && (wildcard || st->explicit_count);
+        state_end_waits(st);
 }
 
 bool stream_request(struct stream *s, const struct stream_request *request, int64_t now, struct stream_outcome *outcome,

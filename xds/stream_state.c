@@ -107,6 +107,14 @@ void state_set_explicit(struct state *st, struct subscription *sub, bool is_expl
         sub->is_explicit = is_explicit;
 }
 
+void state_end_waits(struct state *st)
+{
+        if (!state_has_changes(st))
+                st->changes_since = 0;
+        if (!st->queues[QUEUE_REMOVALS])
+                st->removals_since = 0;
+}
+
 static void enqueue(struct state *st, struct subscription *sub, enum queue queue)
 {
         if (sub->queue == queue)
@@ -123,6 +131,7 @@ static void enqueue(struct state *st, struct subscription *sub, enum queue queue
                 cache_linger(sub->watch.name);
                 sub->lingers = true;
         }
+        state_end_waits(st);
 }
 
 void state_set_sent(struct state *st, struct subscription *sub, uint64_t mark)
@@ -187,7 +196,8 @@ void state_owe_endpoints(struct state *st, struct cache_name *endpoints)
                 return;
         struct state *of = state_get(s, RESOURCE_CLUSTER_LOAD_ASSIGNMENT);
         struct subscription *sub = state_find(of, endpoints);
-        if (sub && is_subscribed(of, sub)) {
+        if (of->wildcard || (sub && sub->is_explicit)) {
+                sub = state_subscribe_name(of, endpoints);
                 sub->forced = true;
                 state_update(of, sub);
         } else if (endpoints->resource) { /* answered when the client asks, whatever it says to have */

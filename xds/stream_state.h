@@ -105,6 +105,8 @@ void state_wildcard_end(struct state *st);
 /* Puts sub in the queue in which it belongs; drops it when nothing is left to say and nobody named it. */
 void state_update(struct state *st, struct subscription *sub);
 void state_set_sent(struct state *st, struct subscription *sub, uint64_t mark);
+/* Forgets since when changes and removals wait when none do any more. */
+void state_end_waits(struct state *st);
 /* sub is answered: in no queue, nothing owed. Drops it when its resource is gone and nobody named it. */
 void state_done(struct state *st, struct subscription *sub);
 /* The cluster is on its way to the client: its endpoints must follow, known or not (obligation 7). */
