@@ -18,7 +18,7 @@ E2E_PACKAGES := golang-1.19-go golang-github-modern-go-reflect2-dev etcd-server 
 # ---- flags ----
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes -Wmissing-prototypes \
         -Wformat=2 -Wvla -Wswitch-enum -Werror
-PKGS := libmicrohttpd jansson libcurl openssl libevent libevent_openssl libevent_pthreads yaml-0.1 gnutls libprotobuf-c
+PKGS := libmicrohttpd jansson libcurl openssl libevent libevent_openssl libevent_pthreads yaml-0.1 gnutls libprotobuf-c libnghttp2
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread
 BASE_CFLAGS := -std=gnu11 -g -I. -isystem $(B)/gen -D_GNU_SOURCE -DGATEHOUSE_VERSION='"$(VERSION)"' $(WARN) $(PKG_CFLAGS)
