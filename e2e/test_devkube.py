@@ -183,11 +183,13 @@ def test_kubectl__unknown_field__refused_by_strict_decoding(devkube, name):
     bad["spec"]["virtualhost"]["fqdx"] = "x"
     done = devkube.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(bad), check=False)
     assert done.returncode == 1
-    assert 'strict decoding error: unknown field "spec.virtualhost.fqdx"' in done.stderr
+    # kubectl 1.20 validates by itself, current ones let the server do it: both name the field.
+    assert "unknown field" in done.stderr and "fqdx" in done.stderr
 
 
 def test_kubectl__wrong_type__invalid_with_path(devkube, name):
-    done = devkube.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(route(name, port="http")), check=False)
+    done = devkube.kubectl("apply", "--validate=false", "-f", "-", stdin=yaml.safe_dump(route(name, port="http")),
+                           check=False)
     assert f'The IngressRoute "{name}" is invalid: spec.routes[0].services[0].port: Invalid value: "string": ' \
            'spec.routes[0].services[0].port in body must be of type integer: "string"' in done.stderr
 
@@ -214,11 +216,15 @@ def test_kubectl__create__every_kind_that_comes_as_protobuf(devkube, name):
 
 
 def test_kubectl__kustomization_applied_twice__second_changes_nothing_but_what_kubectl_always_patches(devkube):
-    devkube.kubectl("apply", "-k", ROOT / "manifests")
-    second = devkube.kubectl("apply", "-k", ROOT / "manifests").stdout
+    # One after the other: the kustomize within kubectl 1.20 does not read folders as resources.
+    parts = (ROOT / "manifests" / "crds", ROOT / "manifests" / "base")
+    for part in parts:
+        devkube.kubectl("apply", "-k", part)
+    second = "".join(devkube.kubectl("apply", "-k", part).stdout for part in parts)
     assert "created" not in second
     assert "deployment.apps/gatehouse unchanged" in second
-    devkube.kubectl("delete", "-k", ROOT / "manifests", "--ignore-not-found", "--wait=false")
+    for part in reversed(parts):
+        devkube.kubectl("delete", "-k", part, "--ignore-not-found", "--wait=false")
     for name in ("ingressroutes", "tlscertificatedelegations"):
         devkube.kubectl("apply", "-f", ROOT / f"manifests/crds/{name}.yaml")
 
