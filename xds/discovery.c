@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "xds/discovery.h"
+
+#include "base/json_text.h"
+#include "xds/message.h"
+
+#include <envoy/service/discovery/v3/discovery.pb-c.h>
+#include <errno.h>
+#include <google/rpc/status.pb-c.h>
+
+/* ---- memory ---- */
+
+/* What libprotobuf-c allocates goes into the arena until the budget is used up: then it fails, cleanly. */
+struct budget {
+        struct arena *arena;
+        size_t left;
+        bool exhausted;
+};
+
+static void *budget_alloc(void *data, size_t size)
+{
+        struct budget *b = data;
+        if (size > b->left) {
+                b->exhausted = true;
+                return NULL;
+        }
+        b->left -= size;
+        return arena_alloc(b->arena, size);
+}
+
+static void budget_free(void *data, void *p)
+{
+        (void)data;
+        (void)p; /* with the arena */
+}
+
+static size_t budget_of(size_t n)
+{
+        if (n > (DISCOVERY_MEMORY_MAX - DISCOVERY_MEMORY_BASE) / DISCOVERY_MEMORY_FACTOR)
+                return DISCOVERY_MEMORY_MAX;
+        return n * DISCOVERY_MEMORY_FACTOR + DISCOVERY_MEMORY_BASE;
+}
+
+static void *unpack(const ProtobufCMessageDescriptor *type, const void *bytes, size_t n, struct arena *a, struct err *e)
+{
+        struct budget budget = {.arena = a, .left = budget_of(n)};
+        ProtobufCAllocator allocator = {budget_alloc, budget_free, &budget};
+        void *m = protobuf_c_message_unpack(type, &allocator, n, bytes);
+        if (!m && budget.exhausted)
+                err_set_code(e, ENOSPC, "a request of %zu bytes takes too much memory", n);
+        else if (!m)
+                err_set(e, "a request is no %s", type->short_name);
+        return m;
+}
+
+/* ---- strings: proto3 wants UTF-8, libprotobuf-c does not look ---- */
+
+static bool is_utf8(const char *s)
+{
+        while (*s) {
+                size_t n = json_text_character(s);
+                if (!n)
+                        return false;
+                s += n;
+        }
+        return true;
+}
+
+static bool check_text(const char *s, const char *what, struct err *e)
+{
+        return is_utf8(s) || err_set(e, "%s is not UTF-8", what);
+}
+
+static bool check_texts(const char *const *list, size_t n, const char *what, struct err *e)
+{
+        for (size_t i = 0; i < n; i++) {
+                if (!check_text(list[i], what, e))
+                        return false;
+        }
+        return true;
+}
+
+/* ---- requests ---- */
+
+static void set_node(struct discovery_request *out, const Envoy__Node *node)
+{
+        out->node_id = node ? node->id : "";
+        out->node_cluster = node ? node->cluster : "";
+}
+
+/* What both variants have, once all is read into out. */
+static bool finish(struct discovery_request *out, const Google__Status *error, struct err *e)
+{
+        out->request.refused = error ? error->message : NULL;
+        out->type_known = resource_type_find(out->type_url, &out->request.type);
+        return check_text(out->node_id, "node.id", e) && check_text(out->node_cluster, "node.cluster", e) &&
+               check_text(out->type_url, "type_url", e) && check_text(out->request.nonce, "response_nonce", e) &&
+               (!error || check_text(error->message, "error_detail.message", e));
+}
+
+/* libprotobuf-c's own array; nobody writes to its strings. */
+static char *const *names_of(const char **list)
+{
+        return (char *const *)list;
+}
+
+static bool decode_sotw(const void *bytes, size_t n, struct arena *a, struct discovery_request *out, struct err *e)
+{
+        const Envoy__DiscoveryRequest *m = unpack(&envoy__discovery_request__descriptor, bytes, n, a, e);
+        if (!m)
+                return false;
+        set_node(out, m->node);
+        out->type_url = m->type_url;
+        out->request.nonce = m->response_nonce;
+        out->request.names = names_of(m->resource_names);
+        out->request.name_count = m->n_resource_names;
+        return check_texts((const char *const *)m->resource_names, m->n_resource_names, "a resource name", e) &&
+               finish(out, m->error_detail, e);
+}
+
+static bool set_known(const Envoy__DeltaDiscoveryRequest *m, struct arena *a, struct discovery_request *out,
+                      struct err *e)
+{
+        struct stream_known *known = arena_calloc(a, m->n_initial_resource_versions, sizeof(*known));
+        for (size_t i = 0; i < m->n_initial_resource_versions; i++) {
+                known[i].name = m->initial_resource_versions[i]->key;
+                known[i].version = m->initial_resource_versions[i]->value;
+                if (!check_text(known[i].name, "a resource name", e) || !check_text(known[i].version, "a version", e))
+                        return false;
+        }
+        out->request.known = known;
+        out->request.known_count = m->n_initial_resource_versions;
+        return true;
+}
+
+static bool decode_delta(const void *bytes, size_t n, struct arena *a, struct discovery_request *out, struct err *e)
+{
+        const Envoy__DeltaDiscoveryRequest *m = unpack(&envoy__delta_discovery_request__descriptor, bytes, n, a, e);
+        if (!m)
+                return false;
+        set_node(out, m->node);
+        out->type_url = m->type_url;
+        out->request.nonce = m->response_nonce;
+        out->request.names = names_of(m->resource_names_subscribe);
+        out->request.name_count = m->n_resource_names_subscribe;
+        out->request.unsubscribe = names_of(m->resource_names_unsubscribe);
+        out->request.unsubscribe_count = m->n_resource_names_unsubscribe;
+        return check_texts((const char *const *)m->resource_names_subscribe, m->n_resource_names_subscribe,
+                           "a resource name", e) &&
+               check_texts((const char *const *)m->resource_names_unsubscribe, m->n_resource_names_unsubscribe,
+                           "a resource name", e) &&
+               set_known(m, a, out, e) && finish(out, m->error_detail, e);
+}
+
+bool discovery_decode(enum stream_variant variant, const void *bytes, size_t n, struct arena *a,
+                      struct discovery_request *out, struct err *e)
+{
+        struct discovery_request read = {0};
+        bool fine = variant == STREAM_DELTA ? decode_delta(bytes, n, a, &read, e) : decode_sotw(bytes, n, a, &read, e);
+        if (fine)
+                *out = read;
+        return fine;
+}
+
+/* ---- responses ---- */
+
+static Google__Any *any_of(struct arena *a, const struct resource *r)
+{
+        Google__Any *any = message_new(a, &google__any__descriptor);
+        any->type_url = resource_type_url(r->type);
+        any->value.data = (uint8_t *)(uintptr_t)r->bytes; /* read only */
+        any->value.len = r->size;
+        return any;
+}
+
+static const ProtobufCMessage *sotw_response(struct arena *a, const struct stream_response *r)
+{
+        Envoy__DiscoveryResponse *m = message_new(a, &envoy__discovery_response__descriptor);
+        m->version_info = r->version;
+        m->nonce = r->nonce;
+        m->type_url = resource_type_url(r->type);
+        m->n_resources = r->count;
+        m->resources = arena_calloc(a, r->count, sizeof(*m->resources));
+        for (size_t i = 0; i < r->count; i++)
+                m->resources[i] = any_of(a, r->resources[i]);
+        return &m->base;
+}
+
+static const ProtobufCMessage *delta_response(struct arena *a, const struct stream_response *r)
+{
+        Envoy__DeltaDiscoveryResponse *m = message_new(a, &envoy__delta_discovery_response__descriptor);
+        m->system_version_info = r->version;
+        m->nonce = r->nonce;
+        m->type_url = resource_type_url(r->type);
+        m->n_removed_resources = r->removed_count;
+        m->removed_resources = (const char **)r->removed;
+        m->n_resources = r->count;
+        m->resources = arena_calloc(a, r->count, sizeof(*m->resources));
+        for (size_t i = 0; i < r->count; i++) {
+                m->resources[i] = message_new(a, &envoy__resource__descriptor);
+                m->resources[i]->name = r->resources[i]->name;
+                m->resources[i]->version = r->resources[i]->version;
+                m->resources[i]->resource = any_of(a, r->resources[i]);
+        }
+        return &m->base;
+}
+
+uint8_t *discovery_encode(enum stream_variant variant, const struct stream_response *r, size_t head, size_t *size)
+{
+        AUTO(arena) *a = arena_new(4096);
+        const ProtobufCMessage *m = variant == STREAM_DELTA ? delta_response(a, r) : sotw_response(a, r);
+        *size = head + protobuf_c_message_get_packed_size(m);
+        uint8_t *out = mem_resize(NULL, *size + 1, 1);
+        protobuf_c_message_pack(m, out + head);
+        return out;
+}
