@@ -16,6 +16,7 @@
 #define PENDING_DELAY (5 * DURATION_MILLISECOND)
 #define BACKOFF_MIN (200 * DURATION_MILLISECOND)
 #define BACKOFF_MAX (30 * DURATION_SECOND)
+#define PAUSE_MAX (10 * DURATION_SECOND) /* a server that comes back is noticed soon */
 #define RETRY_AFTER_MAX (5 * DURATION_MINUTE)
 
 enum item_state {
@@ -312,17 +313,21 @@ static void note_written(struct status_queue *q, struct item *item, const struct
                 wait_for_watch(q, item, now, WATCH_PATIENCE);
 }
 
-/* Nothing else will fare better: the whole queue waits. */
+/*
+ * Nothing else will fare better: the whole queue waits. Of those that were under way together only the first counts as
+ * a failure, the others wait with it.
+ */
 static void pause_all(struct status_queue *q, struct item *item, int64_t now, int64_t retry_after)
 {
-        int64_t delay = backoff(q, BACKOFF_MIN, q->failures);
-        if (retry_after > delay)
-                delay = retry_after < RETRY_AFTER_MAX ? retry_after : RETRY_AFTER_MAX;
-        if (now + delay > q->paused_until) {
-                q->paused_until = now + delay;
-                q->failures++;
+        if (now >= q->paused_until) {
+                int64_t delay = backoff(q, BACKOFF_MIN, q->failures++);
+                q->paused_until = now + (delay < PAUSE_MAX ? delay : PAUSE_MAX);
         }
-        schedule(q, item, ITEM_HELD_OFF, now + delay);
+        if (retry_after > RETRY_AFTER_MAX)
+                retry_after = RETRY_AFTER_MAX;
+        if (now + retry_after > q->paused_until)
+                q->paused_until = now + retry_after;
+        schedule(q, item, ITEM_HELD_OFF, q->paused_until);
 }
 
 void status_queue_answered(struct status_queue *q, const char *key, const struct status_answer *answer, int64_t now)

@@ -320,6 +320,29 @@ static void throttled__retry_after__holds_back_everybody(void **state)
         done(&s);
 }
 
+static void unreachable__all_under_way_fail__wait_as_after_one_failure(void **state)
+{
+        (void)state;
+        struct sim s;
+        init(&s, 1);
+        status_queue_set_leader(s.queue, true);
+        for (size_t i = 0; i < STATUS_IN_FLIGHT_MAX; i++)
+                want(&s, i, 1);
+        step(&s);
+        assert_int_equal(s.flying, STATUS_IN_FLIGHT_MAX);
+        for (size_t i = 0; i < STATUS_IN_FLIGHT_MAX; i++) {
+                char key[32];
+                key_of(i, key);
+                s.things[i].flying = false;
+                s.flying--;
+                status_queue_answered(s.queue, key, &(struct status_answer){.code = 0}, s.now);
+        }
+        run(&s, 400 * MILLI);
+        assert_int_equal(s.sent, 2 * STATUS_IN_FLIGHT_MAX);
+        assert_int_equal(status_queue_count(s.queue), 0);
+        done(&s);
+}
+
 static void refused__nothing_changes__is_not_sent_again_until_something_does(void **state)
 {
         (void)state;
@@ -436,6 +459,7 @@ int main(void)
                 cmocka_unit_test(conflict__watch_brings_the_newer_object__is_written_from_it_at_once),
                 cmocka_unit_test(conflict__watch_stays_away__is_tried_again_with_backoff),
                 cmocka_unit_test(throttled__retry_after__holds_back_everybody),
+                cmocka_unit_test(unreachable__all_under_way_fail__wait_as_after_one_failure),
                 cmocka_unit_test(refused__nothing_changes__is_not_sent_again_until_something_does),
                 cmocka_unit_test(pruned__what_is_not_kept__is_not_written_twice),
                 cmocka_unit_test(gone__while_under_way__is_forgotten),
