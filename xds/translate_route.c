@@ -6,6 +6,7 @@
 #include "xds/weights.h"
 
 #include <envoy/config/route/v3/route.pb-c.h>
+#include <string.h>
 
 #define SESSION_COOKIE "X-Contour-Session-Affinity"
 
@@ -18,6 +19,30 @@ enum {
 const char *https_routes_name(struct arena *a, const char *host)
 {
         return arena_printf(a, "https/%s", host);
+}
+
+/* ---- paths ---- */
+
+/*
+ * The path as Envoy has made it (normalize_path) when it compares: what a URL cannot hold is percent-encoded, so "/a b"
+ * as written would match nothing. And a rewrite must not bring a space into a request line.
+ */
+static const char *escaped(struct arena *a, const char *path)
+{
+        static const char digits[] = "0123456789ABCDEF";
+        char *out = arena_alloc(a, 3 * strlen(path) + 1);
+        char *end = out;
+        for (const char *p = path; *p; p++) {
+                unsigned char c = (unsigned char)*p;
+                if (c > 0x20 && c < 0x7f && !strchr("\"<>^`{|}", c)) {
+                        *end++ = *p;
+                        continue;
+                }
+                *end++ = '%';
+                *end++ = digits[c >> 4];
+                *end++ = digits[c & 15];
+        }
+        return out;
 }
 
 /* ---- what matches ---- */
@@ -183,22 +208,24 @@ static void add_forward(struct arena *a, Envoy__VirtualHost *vhost, Envoy__Route
  */
 static void add_rewritten(struct arena *a, Envoy__VirtualHost *vhost, const struct route *r)
 {
-        const char *to = r->prefix_rewrite;
+        const char *from = escaped(a, r->match);
+        const char *to = escaped(a, r->prefix_rewrite);
         bool to_slash = str_has_suffix(to, "/");
-        if (str_equal(r->match, "/")) {
+        if (str_equal(from, "/")) {
                 add_forward(a, vhost, match_prefix(a, "/"), r, to_slash ? to : arena_printf(a, "%s/", to));
         } else if (!to_slash) {
-                add_forward(a, vhost, match_segments(a, r->match), r, to);
+                add_forward(a, vhost, match_segments(a, from), r, to);
         } else {
-                add_forward(a, vhost, match_path(a, r->match), r, to);
-                add_forward(a, vhost, match_prefix(a, arena_printf(a, "%s/", r->match)), r, to);
+                add_forward(a, vhost, match_path(a, from), r, to);
+                add_forward(a, vhost, match_prefix(a, arena_printf(a, "%s/", from)), r, to);
         }
 }
 
 static void add_one(struct arena *a, Envoy__VirtualHost *vhost, const struct host *h, const struct route *r,
                     enum side side)
 {
-        Envoy__RouteMatch *match = r->exact ? match_path(a, r->match) : match_segments(a, r->match);
+        const char *path = escaped(a, r->match);
+        Envoy__RouteMatch *match = r->exact ? match_path(a, path) : match_segments(a, path);
         switch (answer_of(h, r, side)) {
         case ANSWER_REDIRECT:
                 set_redirect_to_https(a, add_route(a, vhost, match));
@@ -207,10 +234,10 @@ static void add_one(struct arena *a, Envoy__VirtualHost *vhost, const struct hos
                 set_status(a, add_route(a, vhost, match), STATUS_UNAVAILABLE);
                 break;
         case ANSWER_FORWARD:
-                if (r->prefix_rewrite && !r->exact)
+                if (r->prefix_rewrite && !r->exact) /* an Ingress, which alone has exact paths, rewrites nothing */
                         add_rewritten(a, vhost, r);
                 else
-                        add_forward(a, vhost, match, r, r->prefix_rewrite);
+                        add_forward(a, vhost, match, r, NULL);
         }
 }
 
