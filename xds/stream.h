@@ -71,7 +71,11 @@ enum stream_reply {
 
 struct stream_outcome {
         enum stream_reply reply;
-        uint64_t tracked; /* cache_mark() of the tracked resource in the response that it is about; 0: held none */
+        /*
+         * cache_mark() of the tracked resource's version in the response that it is about, 0: held none. With
+         * STREAM_ASKS: the version that the client says to have from an earlier stream, so it has accepted it.
+         */
+        uint64_t tracked;
 };
 
 /* False: close the stream with that error (INVALID_ARGUMENT, or RESOURCE_EXHAUSTED when e->code is ENOSPC). */

@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <utlist.h>
-
 /* ---- the response ---- */
 
 static void response_reset(struct stream_response *r)
@@ -114,9 +112,8 @@ static int by_name(const void *a, const void *b)
 /* What is gone: still there for clients whose routes use it, or no longer. */
 static void take_gone(struct state *st, bool keep, struct stream_response *r)
 {
-        struct subscription *sub, *next;
-        DL_FOREACH_SAFE(st->queues[QUEUE_REMOVALS], sub, next)
-        {
+        for (struct subscription *sub = st->queues[QUEUE_REMOVALS], *next; sub; sub = next) {
+                next = sub->next;
                 if (keep) {
                         const struct resource *last = sub->watch.name->last;
                         response_add(r, last);

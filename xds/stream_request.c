@@ -140,15 +140,18 @@ static void delta_subscribe(struct state *st, const struct stream_request *reque
         }
 }
 
-static void delta_known(struct state *st, const struct stream_request *request)
+static void delta_known(struct state *st, const struct stream_request *request, struct stream_outcome *outcome)
 {
         for (size_t i = 0; i < request->known_count; i++) {
                 const struct stream_known *known = &request->known[i];
                 struct subscription *sub = state_find_text(st, known->name);
                 if (!sub && st->wildcard) /* it is gone: the client is told */
                         sub = state_subscribe(st, known->name);
-                if (sub)
-                        state_set_sent(st, sub, cache_mark(known->version));
+                if (!sub)
+                        continue;
+                state_set_sent(st, sub, cache_mark(known->version));
+                if (sub->watch.name->tracked)
+                        outcome->tracked = sub->sent;
         }
 }
 
@@ -168,7 +171,7 @@ static void delta_request(struct state *st, const struct stream_request *request
         }
         if (first && request->known_count) {
                 st->answer = false; /* it has something: no change, no frame */
-                delta_known(st, request);
+                delta_known(st, request, outcome);
         }
         for (size_t i = 0; i < request->name_count; i++)
                 if (is_wildcard_name(request->names[i]))

@@ -203,3 +203,24 @@ static inline const char *pull(struct fixture *f, struct client *c)
 
 #define expect(f, c, text) assert_string_equal(pull((f), (c)), (text))
 #define expect_nothing(f, c) expect(f, c, "")
+
+/* A test that gets a fixture f. */
+#define TEST(name)                                                                                                     \
+        static void name##_on(struct fixture *f);                                                                      \
+        static void name(void **state)                                                                                 \
+        {                                                                                                              \
+                (void)state;                                                                                           \
+                struct fixture f;                                                                                      \
+                fixture_init(&f);                                                                                      \
+                name##_on(&f);                                                                                         \
+                fixture_done(&f);                                                                                      \
+        }                                                                                                              \
+        static void name##_on(struct fixture *f)
+
+/* The first build is done, and a client connects. */
+static inline struct client *open_ads(struct fixture *f, enum stream_variant variant)
+{
+        commit(f);
+        cache_open(f->cache, f->now);
+        return connect_ads(f, variant);
+}
