@@ -208,13 +208,15 @@ static const char *next_word(const char **p, size_t *n)
         return len ? word : NULL;
 }
 
-static void add_list(struct string_list *out, const char *text, struct arena *a)
+/* A list without words is refused: "only these namespaces", filled from an unset variable, would mean all. */
+static bool add_list(struct string_list *out, const char *text, struct arena *a, struct err *e)
 {
         const char **items = (const char **)out->items;
-        size_t n;
+        size_t n, before = out->count;
         for (const char *word; (word = next_word(&text, &n)) != NULL;)
                 *arena_push(a, &items, &out->count) = arena_strndup(a, word, n);
         out->items = items;
+        return out->count > before || err_set(e, "the value is empty");
 }
 
 static bool add_set(unsigned *out, const char *choices, const char *text, struct err *e)
@@ -248,8 +250,7 @@ static bool set_value(struct options *o, const struct option *option, const char
         case OPTION_CHOICE:
                 return set_choice(field(o, option), option->choices, text, e);
         case OPTION_LIST:
-                add_list(field(o, option), text, o->arena);
-                return true;
+                return add_list(field(o, option), text, o->arena, e);
         case OPTION_SET:
                 return add_set(field(o, option), option->choices, text, e);
         }

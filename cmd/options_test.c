@@ -159,6 +159,8 @@ static void flags__wrong__say_what_and_what_to_do(void **state)
                 {"serve --disable webhook,dns", "--disable: \"dns\" is none of webhook|status|xds"},
                 {"serve --incluster=maybe", "\"maybe\" is neither true nor false"},
                 {"serve --ingress-class-name=", "--ingress-class-name: the value is empty"},
+                {"serve --ingressroute-root-namespaces=", "--ingressroute-root-namespaces: the value is empty"},
+                {"serve --ingressroute-root-namespaces=,", "--ingressroute-root-namespaces: the value is empty"},
                 {"serve extra", "takes no argument: \"extra\""},
                 {"serve", "the webhook needs --webhook-cert-file"},
                 {"serve --webhook-cert-file x", "go together"},
