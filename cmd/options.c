@@ -5,6 +5,7 @@
 #include "base/time.h"
 #include "cmd/config.h"
 #include "cmd/options_table.h"
+#include "kube/object.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum {
         NAME_MAX_BYTES = 64, /* of an option, for the nearest name */
@@ -450,6 +452,21 @@ static const char *config_path(const struct parse *p, const struct line *l)
 
 /* ---- what belongs together ---- */
 
+/* A misspelt kind would step over nothing, and the server would fail on. */
+static bool check_ignored(const char *key, struct err *e)
+{
+        const char *slash = strchr(key, '/');
+        if (!slash || !strchr(slash + 1, '/'))
+                return err_set(e, "--ignore-object: \"%.80s\" is not KIND/NAMESPACE/NAME", key);
+        size_t len = (size_t)(slash - key);
+        for (int i = 0; i < KIND_COUNT; i++) {
+                const char *kind = kind_info((enum kind)i)->name;
+                if (strlen(kind) == len && strncasecmp(kind, key, len) == 0)
+                        return true;
+        }
+        return err_set(e, "--ignore-object: \"%.80s\" is of no kind that is read, such as IngressRoute", key);
+}
+
 static bool check_serve(const struct options *o, struct err *e)
 {
         const struct serve_options *s = &o->serve;
@@ -461,10 +478,8 @@ static bool check_serve(const struct options *o, struct err *e)
         if (s->default_ingress_class && !o->policy.ingress_class)
                 return err_set(e, "--default-ingress-class needs --ingress-class-name");
         for (size_t i = 0; i < s->ignore_objects.count; i++) {
-                const char *slash = strchr(s->ignore_objects.items[i], '/');
-                if (!slash || !strchr(slash + 1, '/'))
-                        return err_set(e, "--ignore-object: \"%.80s\" is not KIND/NAMESPACE/NAME",
-                                       s->ignore_objects.items[i]);
+                if (!check_ignored(s->ignore_objects.items[i], e))
+                        return false;
         }
         return true;
 }

@@ -167,6 +167,7 @@ static void flags__wrong__say_what_and_what_to_do(void **state)
                 {"serve --disable webhook --default-ingress-class", "needs --ingress-class-name"},
                 {"serve --disable webhook --incluster --kubeconfig x", "exclude each other"},
                 {"serve --disable webhook --ignore-object a/b", "is not KIND/NAMESPACE/NAME"},
+                {"serve --disable webhook --ignore-object IngresRoute/a/b", "is of no kind that is read"},
                 {"lint", "needs files or folders"},
                 {"certgen", "exactly one of --pem DIR, --yaml and --kube"},
                 {"certgen --yaml --kube", "exactly one of"},
