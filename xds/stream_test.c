@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Obligations 1 to 3 and 8 to 10 of envoy.md, for State of the World and Delta. */
+#include "xds/holdout.h"
 #include "xds/stream_testing.h"
 
 /* ---- 1: nothing before the first build ---- */
@@ -223,6 +224,80 @@ TEST(obligation_3__delta_shared_resource_known_from_an_earlier_stream__counts_as
         expect_nothing(f, c);
 }
 
+/* Assembles the shared RouteConfiguration of what may be shown: its bytes are "a1b2" for a=1, b=2. */
+static void publish(struct fixture *f, struct holdout *h)
+{
+        char text[TEXT] = "";
+        size_t n, at = 0;
+        const struct resource *const *parts = holdout_parts(h, &n);
+        for (size_t i = 0; i < n; i++)
+                at += (size_t)snprintf(text + at, TEXT - at, "%s%.*s", parts[i]->name, (int)parts[i]->size,
+                                       (const char *)parts[i]->bytes);
+        stage(f, RDS, "shared", text);
+        char version[RESOURCE_VERSION_LENGTH + 1];
+        holdout_published(h, cache_mark(version_of(text, version)));
+        commit(f);
+}
+
+static void offer(struct holdout *h, const char *host, const char *content)
+{
+        struct resource *part = resource_new(RESOURCE_VIRTUAL_HOST, host, content, strlen(content));
+        holdout_offer(h, host, part);
+        resource_unref(part);
+}
+
+/* What the server does with each outcome. */
+static void judge(struct fixture *f, struct holdout *h)
+{
+        const struct stream_outcome *o = &f->outcome;
+        if (!o->tracked)
+                return;
+        if (o->reply == STREAM_NACKS ? holdout_refused(h, o->tracked) : holdout_accepted(h, o->tracked))
+                publish(f, h);
+}
+
+static void bad_host(struct fixture *f, enum stream_variant variant)
+{
+        AUTO(holdout) *h = holdout_new();
+        cache_track(f->cache, RDS, "shared");
+        offer(h, "a", "1");
+        offer(h, "b", "1");
+        publish(f, h);
+        struct client *c = open_ads(f, variant);
+        subscribe(f, c, RDS, "shared");
+        expect(f, c, "RDS shared=a1b1");
+        ack(f, c, RDS, "shared");
+        judge(f, h);
+        offer(h, "b", "bad");
+        publish(f, h);
+        expect(f, c, "RDS shared=a1bbad");
+        nack(f, c, RDS, "shared");
+        judge(f, h);
+        expect(f, c, "RDS shared=a1b1"); /* back, and sent again */
+        ack(f, c, RDS, "shared");
+        judge(f, h);
+        expect_nothing(f, c);
+        assert_true(holdout_is_refused(h, "b"));
+        offer(h, "a", "2"); /* the other host goes on */
+        publish(f, h);
+        expect(f, c, "RDS shared=a2b1");
+        ack(f, c, RDS, "shared");
+        judge(f, h);
+        offer(h, "b", "3");
+        publish(f, h);
+        expect(f, c, "RDS shared=a2b3");
+}
+
+TEST(obligation_3__sotw_bad_host_in_a_shared_resource__holds_back_no_other)
+{
+        bad_host(f, STREAM_SOTW);
+}
+
+TEST(obligation_3__delta_bad_host_in_a_shared_resource__holds_back_no_other)
+{
+        bad_host(f, STREAM_DELTA);
+}
+
 /* ---- 8: slow and dead clients ---- */
 
 static void slow(struct fixture *f, enum stream_variant variant)
@@ -390,6 +465,8 @@ int main(void)
                 cmocka_unit_test(obligation_3__sotw_shared_resource__each_answer_tells_its_version),
                 cmocka_unit_test(obligation_3__delta_shared_resource__each_answer_tells_its_version),
                 cmocka_unit_test(obligation_3__delta_shared_resource_known_from_an_earlier_stream__counts_as_accepted),
+                cmocka_unit_test(obligation_3__sotw_bad_host_in_a_shared_resource__holds_back_no_other),
+                cmocka_unit_test(obligation_3__delta_bad_host_in_a_shared_resource__holds_back_no_other),
                 cmocka_unit_test(obligation_8__sotw_slow_client__gets_the_latest_and_costs_nothing),
                 cmocka_unit_test(obligation_8__delta_slow_client__gets_the_latest_and_costs_nothing),
                 cmocka_unit_test(obligation_8__sotw_dead_client__cut_after_a_minute_without_progress),
