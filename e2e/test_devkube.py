@@ -216,17 +216,14 @@ def test_kubectl__create__every_kind_that_comes_as_protobuf(devkube, name):
 
 
 def test_kubectl__kustomization_applied_twice__second_changes_nothing_but_what_kubectl_always_patches(devkube):
-    # One after the other: the kustomize within kubectl 1.20 does not read folders as resources.
-    parts = (ROOT / "manifests" / "crds", ROOT / "manifests" / "base")
-    for part in parts:
-        devkube.kubectl("apply", "-k", part)
-    second = "".join(devkube.kubectl("apply", "-k", part).stdout for part in parts)
+    version = subprocess.run(["kubectl", "version", "--client", "-o", "yaml"], capture_output=True, text=True).stdout
+    if "kustomizeVersion" not in version:
+        pytest.skip("Debian's kubectl 1.20 crashes on its second apply of a Deployment (reflect2 with Go 1.19)")
+    devkube.kubectl("apply", "-k", ROOT / "manifests")
+    second = devkube.kubectl("apply", "-k", ROOT / "manifests").stdout
     assert "created" not in second
     assert "deployment.apps/gatehouse unchanged" in second
-    for part in reversed(parts):
-        devkube.kubectl("delete", "-k", part, "--ignore-not-found", "--wait=false")
-    for name in ("ingressroutes", "tlscertificatedelegations"):
-        devkube.kubectl("apply", "-f", ROOT / f"manifests/crds/{name}.yaml")
+    devkube.kubectl("delete", "-k", ROOT / "manifests", "--ignore-not-found", "--wait=false")
 
 
 def test_kubectl__watch__rows_as_they_change(devkube, kube, name):
