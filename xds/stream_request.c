@@ -119,8 +119,9 @@ static void delta_unsubscribe(struct state *st, const char *name)
         state_update(st, sub);
 }
 
-/* Names and wildcard, not yet queued: what the client has is not known yet. */
-static void delta_subscribe(struct state *st, const struct stream_request *request, bool first)
+/* Names (into named, NULL for "*") and wildcard, not yet queued: what the client has is not known yet. */
+static void delta_subscribe(struct state *st, const struct stream_request *request, bool first,
+                            struct subscription **named)
 {
         for (size_t i = 0; i < request->name_count; i++) {
                 if (is_wildcard_name(request->names[i])) {
@@ -137,6 +138,7 @@ static void delta_subscribe(struct state *st, const struct stream_request *reque
                 state_set_explicit(st, sub, true);
                 /* Only the first request may leave out what the client has (initial_resource_versions). */
                 sub->forced = sub->forced || !first || !sub->watch.name->resource;
+                named[i] = sub;
         }
 }
 
@@ -152,6 +154,7 @@ static void delta_known(struct state *st, const struct stream_request *request, 
                 state_set_sent(st, sub, cache_mark(known->version));
                 if (sub->watch.name->tracked)
                         outcome->tracked = sub->sent;
+                state_update(st, sub);
         }
 }
 
@@ -164,7 +167,8 @@ static void delta_request(struct state *st, const struct stream_request *request
                 note_reply(st, request, parse_nonce(request->nonce), now, outcome);
         for (size_t i = 0; i < request->unsubscribe_count; i++)
                 delta_unsubscribe(st, request->unsubscribe[i]);
-        delta_subscribe(st, request, first);
+        struct subscription **named = mem_calloc(request->name_count + 1, sizeof(*named)); /* explicit: they stay */
+        delta_subscribe(st, request, first, named);
         if (first && !request->name_count && !request->unsubscribe_count && has_legacy_wildcard(st)) {
                 state_wildcard_begin(st);
                 st->answer = true;
@@ -174,17 +178,13 @@ static void delta_request(struct state *st, const struct stream_request *request
                 delta_known(st, request, outcome);
         }
         for (size_t i = 0; i < request->name_count; i++)
-                if (is_wildcard_name(request->names[i]))
-                        update_all(st);
+                if (named[i])
+                        state_update(st, named[i]);
                 else
-                        state_update(st, state_subscribe(st, request->names[i]));
+                        update_all(st);
+        mem_free(named);
         if (first && st->wildcard)
                 update_all(st);
-        for (size_t i = 0; first && i < request->known_count; i++) {
-                struct subscription *sub = state_find_text(st, request->known[i].name);
-                if (sub)
-                        state_update(st, sub);
-        }
 }
 
 /* ---- State of the World ---- */
