@@ -1,0 +1,483 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "xds/grpc_testing.h"
+
+/* Of gcc's sanitizer: what the process holds, to the byte. */
+size_t __sanitizer_get_current_allocated_bytes(void);
+
+struct fixture {
+        struct event_base *base;
+        struct grpc_server *server;
+        struct client client;
+        struct stream stream;
+};
+
+static void quiet(const char *line)
+{
+        (void)line;
+}
+
+static int setup(void **state)
+{
+        struct fixture *f = mem_zalloc(sizeof(*f));
+        struct err e = {0};
+        memset(&seen, 0, sizeof(seen));
+        skew = 0;
+        log_set_sink(quiet);
+        f->base = event_base_new();
+        const struct grpc_options options = {.base = f->base, .address = "127.0.0.1", .clock = skewed_clock};
+        f->server = grpc_server_new(&options, &e);
+        if (!f->server)
+                fail_msg("%s", e.text);
+        grpc_server_add(f->server, &echo_service);
+        grpc_server_add(f->server, &flood_service);
+        client_start(&f->client, f->base, grpc_server_port(f->server), NULL, true);
+        WAIT(f->base, f->client.up);
+        *state = f;
+        return 0;
+}
+
+static int teardown(void **state)
+{
+        struct fixture *f = *state;
+        client_done(&f->client);
+        stream_done(&f->stream);
+        grpc_server_free(f->server);
+        event_base_free(f->base);
+        log_set_sink(NULL);
+        mem_free(f);
+        return 0;
+}
+
+static void expect_end(struct fixture *f, const char *http, const char *status)
+{
+        WAIT(f->base, f->stream.closed);
+        assert_string_equal(f->stream.http, http);
+        assert_string_equal(f->stream.status, status);
+        assert_int_equal(f->stream.code, NGHTTP2_NO_ERROR);
+}
+
+static void raw_frame(struct client *c, uint8_t type, uint8_t flags, int32_t id, const void *p, uint8_t n)
+{
+        const uint8_t head[] = {0, 0, n, type, flags, 0, 0, (uint8_t)(id >> 8), (uint8_t)id};
+        bufferevent_write(c->bev, head, sizeof(head));
+        if (n > 0)
+                bufferevent_write(c->bev, p, n);
+}
+
+/* ---- what a service sees ---- */
+
+static void echo__two_messages__come_back_one_by_one(void **state)
+{
+        struct fixture *f = *state;
+        stream_start(&f->stream, &f->client, ECHO);
+        stream_send(&f->stream, &f->client, "one");
+        WAIT(f->base, f->stream.got == GRPC_FRAME_HEAD + 3);
+        assert_memory_equal(f->stream.text, "\0\0\0\0\3one", 8);
+        stream_send(&f->stream, &f->client, "end");
+        expect_end(f, "200", "3");
+        assert_string_equal(f->stream.message, "100%25 %C3%A4");
+        WAIT(f->base, seen.closed[GRPC_CLOSE_ENDED] == 1);
+        assert_int_equal(seen.released, 2);
+}
+
+static void half_close__nothing_pending__trailers_say_ok(void **state)
+{
+        struct fixture *f = *state;
+        stream_start(&f->stream, &f->client, ECHO);
+        f->stream.ending = true;
+        nghttp2_session_resume_data(f->client.session, f->stream.id);
+        client_flush(&f->client);
+        expect_end(f, "200", "0");
+}
+
+static void reset__by_the_client__the_service_is_told(void **state)
+{
+        struct fixture *f = *state;
+        stream_start(&f->stream, &f->client, ECHO);
+        WAIT(f->base, seen.opened == 1);
+        nghttp2_submit_rst_stream(f->client.session, NGHTTP2_FLAG_NONE, f->stream.id, NGHTTP2_CANCEL);
+        client_flush(&f->client);
+        WAIT(f->base, seen.closed[GRPC_CLOSE_CANCELLED] == 1);
+        assert_int_equal(grpc_server_counts(f->server).calls, 0);
+}
+
+static void connection_lost__the_service_is_told(void **state)
+{
+        struct fixture *f = *state;
+        stream_start(&f->stream, &f->client, ECHO);
+        WAIT(f->base, seen.opened == 1);
+        client_done(&f->client);
+        WAIT(f->base, seen.closed[GRPC_CLOSE_CONNECTION] == 1);
+        assert_int_equal(grpc_server_counts(f->server).connections, 0);
+}
+
+/* ---- requests that are refused ---- */
+
+static void request__wrong_content_type__415(void **state)
+{
+        struct fixture *f = *state;
+        stream_start_with(&f->stream, &f->client, "POST", ECHO, "application/grpcx", NULL, 0);
+        expect_end(f, "415", "13");
+        assert_int_equal(seen.opened, 0);
+}
+
+static void request__not_a_post__405(void **state)
+{
+        struct fixture *f = *state;
+        stream_start_with(&f->stream, &f->client, "PUT", ECHO, "application/grpc+proto", NULL, 0);
+        expect_end(f, "405", "13");
+}
+
+static void request__unknown_path__unimplemented(void **state)
+{
+        struct fixture *f = *state;
+        stream_start(&f->stream, &f->client, "/test.Service/Other");
+        expect_end(f, "200", "12");
+}
+
+static void headers__too_many__resource_exhausted_and_the_connection_goes_on(void **state)
+{
+        struct fixture *f = *state;
+        nghttp2_nv more[GRPC_HEADERS_MAX];
+        for (size_t i = 0; i < COUNT_OF(more); i++)
+                more[i] = (nghttp2_nv)NV("x", "y");
+        stream_start_with(&f->stream, &f->client, "POST", ECHO, "application/grpc", more, COUNT_OF(more));
+        expect_end(f, "200", "8");
+        stream_done(&f->stream);
+        stream_start_with(&f->stream, &f->client, "POST", ECHO, "application/grpc", more, COUNT_OF(more) - 6);
+        stream_send(&f->stream, &f->client, "end");
+        expect_end(f, "200", "3");
+}
+
+static void headers__too_large__resource_exhausted(void **state)
+{
+        struct fixture *f = *state;
+        AUTO_STR *value = mem_zalloc(GRPC_HEADER_BYTES_MAX + 1);
+        memset(value, 'v', GRPC_HEADER_BYTES_MAX);
+        const nghttp2_nv more = NV("x", value);
+        stream_start_with(&f->stream, &f->client, "POST", ECHO, "application/grpc", &more, 1);
+        expect_end(f, "200", "8");
+}
+
+static void message__compressed_without_encoding__internal(void **state)
+{
+        struct fixture *f = *state;
+        stream_start(&f->stream, &f->client, ECHO);
+        stream_bytes(&f->stream, &f->client, "\1\0\0\0\1x", 6);
+        expect_end(f, "200", "13");
+        assert_int_equal(seen.messages, 0);
+}
+
+static void message__compressed_with_encoding__unimplemented(void **state)
+{
+        struct fixture *f = *state;
+        const nghttp2_nv more = NV("grpc-encoding", "gzip");
+        stream_start_with(&f->stream, &f->client, "POST", ECHO, "application/grpc", &more, 1);
+        stream_bytes(&f->stream, &f->client, "\1\0\0\0\1x", 6);
+        expect_end(f, "200", "12");
+}
+
+static void message__over_long__resource_exhausted_by_its_head(void **state)
+{
+        struct fixture *f = *state;
+        uint8_t head[GRPC_FRAME_HEAD];
+        grpc_frame_head(head, GRPC_MESSAGE_MAX + 1);
+        stream_start(&f->stream, &f->client, ECHO);
+        stream_bytes(&f->stream, &f->client, head, sizeof(head));
+        expect_end(f, "200", "8");
+}
+
+static void message__largest__is_taken(void **state)
+{
+        struct fixture *f = *state;
+        AUTO_STR *bytes = mem_zalloc(GRPC_FRAME_HEAD + GRPC_MESSAGE_MAX);
+        grpc_frame_head((uint8_t *)bytes, GRPC_MESSAGE_MAX);
+        stream_start(&f->stream, &f->client, ECHO);
+        stream_bytes(&f->stream, &f->client, bytes, GRPC_FRAME_HEAD + GRPC_MESSAGE_MAX);
+        WAIT(f->base, seen.messages == 1);
+        assert_int_equal(seen.bytes, GRPC_MESSAGE_MAX);
+}
+
+static void message__not_whole_after_30_s__resource_exhausted(void **state)
+{
+        struct fixture *f = *state;
+        stream_start(&f->stream, &f->client, ECHO);
+        stream_send(&f->stream, &f->client, "x");
+        stream_bytes(&f->stream, &f->client, "\0\0\0\0\5abc", 8);
+        WAIT(f->base, f->stream.got > 0);
+        skew = GRPC_MESSAGE_WAIT - 2 * DURATION_SECOND;
+        grpc_server_tick(f->server);
+        stream_bytes(&f->stream, &f->client, "d", 1);
+        assert_string_equal(f->stream.status, "");
+        skew = GRPC_MESSAGE_WAIT;
+        grpc_server_tick(f->server);
+        expect_end(f, "200", "8");
+}
+
+/* ---- connections that are refused ---- */
+
+static void expect_calm(struct fixture *f)
+{
+        WAIT(f->base, f->client.goaway || f->client.down);
+        assert_true(f->client.goaway);
+        assert_int_equal(f->client.goaway_code, NGHTTP2_ENHANCE_YOUR_CALM);
+        WAIT(f->base, grpc_server_counts(f->server).connections == 0);
+        assert_int_equal(grpc_server_counts(f->server).refused, 1);
+}
+
+static void pings__burst_is_answered__one_more_ends_the_connection(void **state)
+{
+        struct fixture *f = *state;
+        for (int i = 0; i < GRPC_PINGS_BURST; i++)
+                nghttp2_submit_ping(f->client.session, NGHTTP2_FLAG_NONE, NULL);
+        client_flush(&f->client);
+        WAIT(f->base, f->client.pongs == GRPC_PINGS_BURST);
+        assert_false(f->client.goaway);
+        for (int i = 0; i < GRPC_PINGS_BURST; i++)
+                nghttp2_submit_ping(f->client.session, NGHTTP2_FLAG_NONE, NULL);
+        client_flush(&f->client);
+        expect_calm(f);
+}
+
+static void settings__too_many__end_the_connection(void **state)
+{
+        struct fixture *f = *state;
+        for (int i = 0; i < GRPC_SETTINGS_BURST; i++)
+                nghttp2_submit_settings(f->client.session, NGHTTP2_FLAG_NONE, NULL, 0);
+        client_flush(&f->client);
+        expect_calm(f);
+}
+
+static void empty_data__too_many__end_the_connection(void **state)
+{
+        struct fixture *f = *state;
+        stream_start(&f->stream, &f->client, ECHO);
+        WAIT(f->base, seen.opened == 1);
+        for (int i = 0; i < GRPC_EMPTY_BURST; i++)
+                raw_frame(&f->client, NGHTTP2_DATA, 0, f->stream.id, NULL, 0);
+        stream_send(&f->stream, &f->client, "x");
+        WAIT(f->base, f->stream.got > 0);
+        for (int i = 0; i < GRPC_EMPTY_BURST; i++)
+                raw_frame(&f->client, NGHTTP2_DATA, 0, f->stream.id, NULL, 0);
+        expect_calm(f);
+}
+
+static void priority__too_many__end_the_connection(void **state)
+{
+        struct fixture *f = *state;
+        for (int i = 0; i < 2 * GRPC_EMPTY_BURST; i++)
+                raw_frame(&f->client, NGHTTP2_PRIORITY, 0, 1, "\0\0\0\3\1", 5);
+        expect_calm(f);
+}
+
+/* Each stream is opened and dropped in one go: "rapid reset". */
+static void open_and_reset(struct client *c, size_t count)
+{
+        static struct stream s;
+        for (size_t i = 0; i < count; i++) {
+                stream_start(&s, c, "/x");
+                nghttp2_session_set_stream_user_data(c->session, s.id, NULL);
+                nghttp2_submit_rst_stream(c->session, NGHTTP2_FLAG_NONE, s.id, NGHTTP2_CANCEL);
+                client_flush(c);
+                stream_done(&s);
+        }
+}
+
+static void resets__as_many_as_streams_at_once__are_an_envoys_right(void **state)
+{
+        struct fixture *f = *state;
+        open_and_reset(&f->client, GRPC_RESETS_BURST - 1);
+        stream_start(&f->stream, &f->client, ECHO);
+        stream_send(&f->stream, &f->client, "end");
+        expect_end(f, "200", "3");
+        assert_false(f->client.goaway);
+}
+
+static void resets__more__end_the_connection(void **state)
+{
+        struct fixture *f = *state;
+        open_and_reset(&f->client, 2 * GRPC_RESETS_BURST);
+        WAIT(f->base, f->client.goaway || f->client.down);
+        WAIT(f->base, grpc_server_counts(f->server).connections == 0);
+}
+
+static void preface__nothing_for_10_s__connection_is_closed(void **state)
+{
+        struct fixture *f = *state;
+        struct client mute;
+        client_start(&mute, f->base, grpc_server_port(f->server), NULL, false);
+        WAIT(f->base, mute.up && grpc_server_counts(f->server).connections == 2);
+        stream_start(&f->stream, &f->client, ECHO);
+        WAIT(f->base, seen.opened == 1);
+        skew = GRPC_HANDSHAKE_WAIT;
+        grpc_server_tick(f->server);
+        assert_int_equal(grpc_server_counts(f->server).connections, 1);
+        WAIT(f->base, mute.down);
+        client_done(&mute);
+}
+
+static void preface__another_protocol__connection_is_closed(void **state)
+{
+        struct fixture *f = *state;
+        struct client other;
+        client_start(&other, f->base, grpc_server_port(f->server), NULL, false);
+        static const char http1[] = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+        bufferevent_write(other.bev, http1, sizeof(http1) - 1);
+        WAIT(f->base, other.down);
+        client_done(&other);
+}
+
+/* ---- slow readers, many streams, the end ---- */
+
+static void reader__takes_nothing_for_60_s__is_cut_and_costs_nobody_else(void **state)
+{
+        struct fixture *f = *state;
+        struct client slow;
+        struct stream stuck;
+        client_start(&slow, f->base, grpc_server_port(f->server), NULL, true);
+        slow.deaf = true;
+        stream_start(&stuck, &slow, FLOOD);
+        WAIT(f->base, stuck.got >= NGHTTP2_INITIAL_WINDOW_SIZE);
+        stream_start(&f->stream, &f->client, ECHO);
+        stream_send(&f->stream, &f->client, "quick");
+        WAIT(f->base, f->stream.got > 0);
+        skew = GRPC_STALL_WAIT - 5 * DURATION_SECOND;
+        grpc_server_tick(f->server);
+        assert_int_equal(grpc_server_counts(f->server).stalled, 0);
+        skew = GRPC_STALL_WAIT;
+        grpc_server_tick(f->server);
+        WAIT(f->base, stuck.closed && seen.closed[GRPC_CLOSE_STALLED] == 1);
+        assert_int_equal(grpc_server_counts(f->server).stalled, 1);
+        stream_send(&f->stream, &f->client, "end");
+        expect_end(f, "200", "3");
+        client_done(&slow);
+        stream_done(&stuck);
+}
+
+static void reader__socket_is_never_read__output_is_bounded_and_the_connection_cut(void **state)
+{
+        struct fixture *f = *state;
+        struct client dead;
+        struct stream stuck;
+        client_start(&dead, f->base, grpc_server_port(f->server), NULL, true);
+        nghttp2_session_set_local_window_size(dead.session, NGHTTP2_FLAG_NONE, 0, 1 << 30);
+        const nghttp2_settings_entry wide = {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 1 << 30};
+        nghttp2_submit_settings(dead.session, NGHTTP2_FLAG_NONE, &wide, 1);
+        WAIT(f->base, dead.up);
+        stream_start(&stuck, &dead, FLOOD);
+        bufferevent_disable(dead.bev, EV_READ);
+        WAIT(f->base, seen.opened == 1);
+        size_t before = __sanitizer_get_current_allocated_bytes();
+        for (int i = 0; i < 200; i++)
+                event_base_loop(f->base, EVLOOP_NONBLOCK);
+        assert_true(__sanitizer_get_current_allocated_bytes() < before + 4 * (size_t)GRPC_OUTPUT_HIGH);
+        stream_start(&f->stream, &f->client, ECHO);
+        stream_send(&f->stream, &f->client, "quick");
+        WAIT(f->base, f->stream.got > 0);
+        skew = GRPC_STALL_WAIT + DURATION_SECOND;
+        grpc_server_tick(f->server);
+        assert_int_equal(seen.closed[GRPC_CLOSE_CONNECTION], 1);
+        assert_int_equal(grpc_server_counts(f->server).stalled, 1);
+        client_done(&dead);
+        stream_done(&stuck);
+}
+
+static void streams__a_thousand_on_one_connection__each_is_answered_and_idle_ones_are_small(void **state)
+{
+        enum { MANY = 1000 };
+        struct fixture *f = *state;
+        static struct stream streams[MANY];
+        for (size_t i = 0; i < MANY; i++)
+                stream_start(&streams[i], &f->client, ECHO);
+        WAIT(f->base, seen.opened == MANY);
+        assert_int_equal(grpc_server_counts(f->server).calls, MANY);
+        for (size_t i = 0; i < MANY; i++)
+                stream_send(&streams[i], &f->client, "hi");
+        for (size_t i = 0; i < MANY; i++)
+                WAIT(f->base, streams[i].got == GRPC_FRAME_HEAD + 2);
+        /* The server goes first: what that frees is its own, not the client's. */
+        size_t before = __sanitizer_get_current_allocated_bytes();
+        grpc_server_free(mem_take(&f->server));
+        size_t each = (before - __sanitizer_get_current_allocated_bytes()) / MANY;
+        print_message("%zu bytes a stream, connection and server shared out\n", each);
+        assert_true(each < 1024);
+        assert_int_equal(seen.closed[GRPC_CLOSE_CONNECTION], MANY);
+        for (size_t i = 0; i < MANY; i++)
+                stream_done(&streams[i]);
+}
+
+static void mark_done(void *arg)
+{
+        *(bool *)arg = true;
+}
+
+static void drain__streams_end_at_their_own_times__then_the_connection(void **state)
+{
+        enum { SOME = 40 };
+        struct fixture *f = *state;
+        struct stream streams[SOME];
+        bool done = false;
+        for (size_t i = 0; i < SOME; i++)
+                stream_start(&streams[i], &f->client, ECHO);
+        WAIT(f->base, seen.opened == SOME);
+        grpc_server_drain(f->server, mark_done, &done);
+        WAIT(f->base, f->client.goaway);
+        assert_int_equal(f->client.goaway_code, NGHTTP2_NO_ERROR);
+        assert_int_equal(seen.closed[GRPC_CLOSE_ENDED], 0);
+        skew = GRPC_DRAIN_NOTICE + (GRPC_DRAIN_SPREAD - GRPC_DRAIN_NOTICE) / 2;
+        WAIT(f->base, seen.closed[GRPC_CLOSE_ENDED] > 0);
+        assert_true(seen.closed[GRPC_CLOSE_ENDED] < SOME);
+        skew = GRPC_DRAIN_SPREAD;
+        WAIT(f->base, done);
+        assert_int_equal(grpc_server_counts(f->server).connections, 0);
+        for (size_t i = 0; i < SOME; i++) {
+                WAIT(f->base, streams[i].closed);
+                assert_string_equal(streams[i].status, "14");
+                stream_done(&streams[i]);
+        }
+}
+
+static void listen__plain_and_not_loopback__refused(void **state)
+{
+        struct fixture *f = *state;
+        struct err e = {0};
+        const struct grpc_options options = {.base = f->base, .address = "0.0.0.0"};
+        assert_null(grpc_server_new(&options, &e));
+        assert_non_null(strstr(e.text, "not a loopback address"));
+}
+
+#define CASE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                CASE(echo__two_messages__come_back_one_by_one),
+                CASE(half_close__nothing_pending__trailers_say_ok),
+                CASE(reset__by_the_client__the_service_is_told),
+                CASE(connection_lost__the_service_is_told),
+                CASE(request__wrong_content_type__415),
+                CASE(request__not_a_post__405),
+                CASE(request__unknown_path__unimplemented),
+                CASE(headers__too_many__resource_exhausted_and_the_connection_goes_on),
+                CASE(headers__too_large__resource_exhausted),
+                CASE(message__compressed_without_encoding__internal),
+                CASE(message__compressed_with_encoding__unimplemented),
+                CASE(message__over_long__resource_exhausted_by_its_head),
+                CASE(message__largest__is_taken),
+                CASE(message__not_whole_after_30_s__resource_exhausted),
+                CASE(pings__burst_is_answered__one_more_ends_the_connection),
+                CASE(settings__too_many__end_the_connection),
+                CASE(empty_data__too_many__end_the_connection),
+                CASE(priority__too_many__end_the_connection),
+                CASE(resets__as_many_as_streams_at_once__are_an_envoys_right),
+                CASE(resets__more__end_the_connection),
+                CASE(preface__nothing_for_10_s__connection_is_closed),
+                CASE(preface__another_protocol__connection_is_closed),
+                CASE(reader__takes_nothing_for_60_s__is_cut_and_costs_nobody_else),
+                CASE(reader__socket_is_never_read__output_is_bounded_and_the_connection_cut),
+                CASE(streams__a_thousand_on_one_connection__each_is_answered_and_idle_ones_are_small),
+                CASE(drain__streams_end_at_their_own_times__then_the_connection),
+                CASE(listen__plain_and_not_loopback__refused),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
