@@ -166,8 +166,9 @@ fuzz: deps deps-lint $(GEN_SRC) ## every fuzz target with libFuzzer, FUZZ_SECOND
 
 # ---- checks ----
 TIDY := xargs -P$$(nproc) -n4 clang-tidy -p . --quiet --warnings-as-errors='*'
-lint: deps deps-lint layers compile_commands.json $(GEN_SRC) ## clang-tidy, cppcheck, clang-format, layers
+lint: deps deps-lint layers compile_commands.json $(GEN_SRC) ## clang's warnings, clang-tidy, cppcheck, clang-format, layers
 	@clang-format --dry-run -Werror $(ALL_C) $(ALL_H)
+	@printf '%s\n' $(ALL_C) | xargs -P$$(nproc) -I{} $(CLANG) $(BASE_CFLAGS) -DGATEHOUSE_TEST -fsyntax-only {}
 	@cppcheck --quiet --std=c11 --language=c --enable=warning,performance,portability --inline-suppr -I. \
                 --suppressions-list=.ci/cppcheck.suppressions --error-exitcode=1 -j2 $(ALL_C)
 	@printf '%s\n' $(filter-out $(TEST_SRC),$(ALL_C)) | $(TIDY) 2>$(B)/tidy.log || { cat $(B)/tidy.log; exit 1; }

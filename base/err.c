@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static void set(struct err *e, int code, const char *format, va_list ap)
+static void __attribute__((format(printf, 3, 0))) set(struct err *e, int code, const char *format, va_list ap)
 {
         if (!e)
                 return;

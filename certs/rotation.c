@@ -473,7 +473,7 @@ bool rotation_run(struct rotation *r, struct plan_wishes *wishes, int64_t now, r
                 if (step.action == PLAN_ADD_CA)
                         wishes->rotate_ca = false;
         }
-        assert(!"the plan runs in circles");
+        assert(false && "the plan runs in circles");
         return false;
 }
 

@@ -72,6 +72,7 @@ static void connect_config__several_places__flag_then_variable_then_home(void **
         struct err e = {0};
         assert_true(file_make_dirs(kube, &e));
         AUTO_STR *home = write_config(".kube/config", "home.example");
+        assert_non_null(home);
         AUTO_STR *list = mem_printf("%s:/nonexistent", variable);
         struct kube_options o = {.kubeconfig = flag};
         variable_kubeconfig = list;

@@ -492,5 +492,5 @@ FIXTURE_FN void fixture_lead(struct fixture *f)
                         return;
                 map_each(f->written, fixture_put_again, f);
         }
-        assert(!"claims do not settle");
+        assert(false && "claims do not settle");
 }

@@ -111,7 +111,7 @@ static unsigned worker_count(unsigned asked)
         return cores < 1 ? 1 : cores > WORKERS_MAX ? WORKERS_MAX : (unsigned)cores;
 }
 
-static void log_from_library(void *arg, const char *format, va_list ap)
+static void __attribute__((format(printf, 2, 0))) log_from_library(void *arg, const char *format, va_list ap)
 {
         (void)arg;
         AUTO(buf) *text = buf_new(512);

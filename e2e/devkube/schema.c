@@ -66,7 +66,7 @@ static json_t *expand_type(const char **p)
                 expect(p, '}');
                 return json_pack("{s:s, s:o}", "type", "object", "properties", inner);
         default:
-                assert(!"a type of the short form");
+                assert(false && "a type of the short form");
                 return NULL;
         }
 }
