@@ -224,6 +224,8 @@ def test_kubectl__kustomization_applied_twice__second_changes_nothing_but_what_k
     assert "created" not in second
     assert "deployment.apps/gatehouse unchanged" in second
     devkube.kubectl("delete", "-k", ROOT / "manifests", "--ignore-not-found", "--wait=false")
+    for name in ("ingressroutes", "tlscertificatedelegations"):
+        devkube.kubectl("apply", "-f", ROOT / f"manifests/crds/{name}.yaml")
 
 
 def test_kubectl__watch__rows_as_they_change(devkube, kube, name):
