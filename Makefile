@@ -21,7 +21,7 @@ WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstric
 PKGS := libmicrohttpd jansson libcurl openssl libevent libevent_openssl libevent_pthreads yaml-0.1 gnutls libprotobuf-c libnghttp2
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread
-BASE_CFLAGS := -std=gnu11 -g -I. -isystem $(B)/gen -D_GNU_SOURCE -DGATEHOUSE_VERSION='"$(VERSION)"' $(WARN) $(PKG_CFLAGS)
+BASE_CFLAGS := -std=gnu11 -g -I. -isystem $(B)/gen -D_GNU_SOURCE $(WARN) $(PKG_CFLAGS)
 # make V=1 shows the commands.
 Q := $(if $(V),,@)
 RELEASE_CFLAGS := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE -fno-omit-frame-pointer
@@ -62,7 +62,9 @@ devkube: $(B)/devkube ## build/devkube, the embedded Kubernetes API server
 # What names the version is built anew when it changes.
 $(shell mkdir -p $(B); echo '$(VERSION)' | cmp -s - $(B)/version || echo '$(VERSION)' >$(B)/version)
 VERSION_USERS := $(shell grep -l GATEHOUSE_VERSION $(LIB_SRC) $(CMD_SRC) /dev/null)
-$(foreach m,release test tsan,$(call objs,$(m),$(VERSION_USERS))): $(B)/version
+version_objs := $(foreach m,release test tsan,$(call objs,$(m),$(VERSION_USERS)))
+$(version_objs): $(B)/version
+$(version_objs): BASE_CFLAGS += -DGATEHOUSE_VERSION='"$(VERSION)"'
 
 $(GEN_SRC) &: $(PROTO)
 	@mkdir -p $(B)/gen
@@ -161,14 +163,14 @@ bench: deps ## measure; figures go to bench/README.md by hand
 	@$(MAKE) --no-print-directory -j$$(nproc) release devkube $(BENCH_BINARIES)
 	@B=$(B) PYTHON=$(PYTHON) bash bench/run.sh
 fuzz: deps deps-lint $(GEN_SRC) ## every fuzz target with libFuzzer, FUZZ_SECONDS (30) each
-	@CLANG=$(CLANG) CFLAGS='$(filter-out -Werror,$(BASE_CFLAGS))' LIBS='$(LIBS)' B=$(B) bash .ci/fuzz.sh \
+	@CLANG=$(CLANG) CFLAGS='$(filter-out -Werror,$(BASE_CFLAGS)) -DGATEHOUSE_VERSION=\"fuzz\"' LIBS='$(LIBS)' B=$(B) bash .ci/fuzz.sh \
                 '$(LIB_SRC) $(CMD_LIB_SRC) $(GEN_SRC)' '$(FUZZ_SRC)'
 
 # ---- checks ----
 TIDY := xargs -P$$(nproc) -n4 clang-tidy -p . --quiet --warnings-as-errors='*'
 lint: deps deps-lint layers compile_commands.json $(GEN_SRC) ## clang's warnings, clang-tidy, cppcheck, clang-format, layers
 	@clang-format --dry-run -Werror $(ALL_C) $(ALL_H)
-	@printf '%s\n' $(ALL_C) | xargs -P$$(nproc) -I{} $(CLANG) $(BASE_CFLAGS) -DGATEHOUSE_TEST -fsyntax-only {}
+	@printf '%s\n' $(ALL_C) | xargs -P$$(nproc) -I{} $(CLANG) $(BASE_CFLAGS) -DGATEHOUSE_VERSION='""' -DGATEHOUSE_TEST -fsyntax-only {}
 	@cppcheck --quiet --std=c11 --language=c --enable=warning,performance,portability --inline-suppr -I. \
                 --suppressions-list=.ci/cppcheck.suppressions --error-exitcode=1 -j2 $(ALL_C)
 	@printf '%s\n' $(filter-out $(TEST_SRC),$(ALL_C)) | $(TIDY) 2>$(B)/tidy.log || { cat $(B)/tidy.log; exit 1; }
