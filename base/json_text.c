@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/json_text.h"
 
+#include "base/base64.h"
+
 #include <stdint.h>
 
 /* RFC 3629, section 4: no overlong forms, no surrogates, nothing above U+10FFFF. */
@@ -70,19 +72,7 @@ bool json_text_string(struct buf *out, const char *s)
 
 void json_text_base64(struct buf *out, const char *p, size_t n)
 {
-        static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-        const unsigned char *u = (const unsigned char *)p;
         buf_append_char(out, '"');
-        for (size_t i = 0; i < n; i += 3) {
-                size_t left = n - i;
-                uint32_t bits = (uint32_t)u[i] << 16;
-                if (left > 1)
-                        bits |= (uint32_t)u[i + 1] << 8;
-                if (left > 2)
-                        bits |= u[i + 2];
-                char four[4] = {digits[bits >> 18 & 63], digits[bits >> 12 & 63],
-                                left > 1 ? digits[bits >> 6 & 63] : '=', left > 2 ? digits[bits & 63] : '='};
-                buf_append(out, four, 4);
-        }
+        base64_encode(out, p, n);
         buf_append_char(out, '"');
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "certs/apply.h"
 
+#include "base/base64.h"
 #include "base/json_read.h"
 #include "base/json_text.h"
 #include "base/map.h"
@@ -8,7 +9,6 @@
 #include "kube/client.h"
 
 #include <event2/event.h>
-#include <openssl/evp.h>
 
 #include <stdio.h>
 #include <string.h>
@@ -170,31 +170,13 @@ static struct remote *remember(struct apply *a, const char *path, const json_t *
 
 /* ---- reading ---- */
 
-/* Base64 as the API server writes it. NULL when it is none. */
-static struct buf *decode(const char *text, size_t n)
-{
-        AUTO(buf) *out = buf_new(ROTATION_FIELD_MAX);
-        buf_set_secret(out);
-        if (n % 4 || n > ROTATION_FIELD_MAX)
-                return NULL;
-        unsigned char *bytes = mem_zalloc(n / 4 * 3 + 1);
-        int length = EVP_DecodeBlock(bytes, (const unsigned char *)text, (int)n);
-        if (length >= 0) {
-                size_t padding = n && text[n - 1] == '=' ? (text[n - 2] == '=' ? 2 : 1) : 0;
-                buf_append(out, bytes, (size_t)length - padding);
-        }
-        mem_wipe(bytes, n / 4 * 3);
-        mem_free(bytes);
-        return length >= 0 ? mem_take(&out) : NULL;
-}
-
 static bool take_field(struct rotation_object *o, const struct place *place, json_t *data, struct err *e)
 {
         json_t *value = json_object_get(data, place->key);
         const char *text = json_string_value(value);
         if (!text)
                 return true;
-        AUTO(buf) *bytes = decode(text, json_string_length(value));
+        AUTO(buf) *bytes = base64_decode(text, json_string_length(value), ROTATION_FIELD_MAX);
         mem_wipe((char *)text, json_string_length(value));
         if (!bytes)
                 return err_set(e, "Secret %s: data of %s is no base64", o->name, place->key);
@@ -231,7 +213,7 @@ static void take_hook(struct rotation_object *o, struct remote *remote, json_t *
                         common = bundle;
                 same = same && str_equal(bundle, common);
         }
-        AUTO(buf) *bytes = same && common ? decode(common, strlen(common)) : NULL;
+        AUTO(buf) *bytes = same && common ? base64_decode(common, strlen(common), ROTATION_FIELD_MAX) : NULL;
         if (bytes)
                 rotation_set(o, ROTATION_BUNDLE, buf_data(bytes), buf_len(bytes));
         /* Without entries there is nothing to write into. */

@@ -5,13 +5,13 @@
  */
 #include "cmd/serve_internal.h"
 
+#include "base/base64.h"
 #include "base/json_read.h"
 #include "base/json_text.h"
 #include "base/log.h"
 #include "base/time.h"
 #include "kube/backoff.h"
 
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -83,16 +83,11 @@ static bool parse_id(const struct response *r, char id[ID_TEXT_MAX])
 {
         AUTO_JSON *json = json_read(r->body, r->size, NULL);
         const char *encoded = json_string_value(json_object_get(json_object_get(json, "data"), "id"));
-        size_t n = encoded ? strlen(encoded) : 0;
-        if (!n || n % 4 || n / 4 * 3 >= ID_TEXT_MAX)
+        AUTO(buf) *bytes = encoded ? base64_decode(encoded, strlen(encoded), ID_TEXT_MAX - 1) : NULL;
+        if (!bytes || !buf_len(bytes) || strlen(buf_data(bytes)) != buf_len(bytes))
                 return false;
-        int size = EVP_DecodeBlock((unsigned char *)id, (const unsigned char *)encoded, (int)n);
-        if (size < 0)
-                return false;
-        size -= encoded[n - 1] == '=';
-        size -= encoded[n - 2] == '=';
-        id[size] = '\0';
-        return size > 0 && strlen(id) == (size_t)size;
+        memcpy(id, buf_data(bytes), buf_len(bytes) + 1);
+        return true;
 }
 
 static void on_created(const struct response *r, void *arg)

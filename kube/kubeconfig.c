@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kube/kubeconfig.h"
 
+#include "base/base64.h"
 #include "base/file.h"
 #include "base/json_read.h"
 #include "base/yaml.h"
 
-#include <openssl/evp.h>
 #include <string.h>
 
 static void material_done(struct kube_material *m)
@@ -78,17 +78,7 @@ static struct buf *decode_base64(const char *wrapped)
                 buf_append(joined, p, line);
                 p += line;
         }
-        const char *text = buf_data(joined);
-        size_t n = buf_len(joined);
-        if (n % 4 || buf_full(joined))
-                return NULL;
-        unsigned char *out = mem_calloc(n / 4 * 3 + 1, 1);
-        int size = EVP_DecodeBlock(out, (const unsigned char *)text, (int)n);
-        size_t padding = n && text[n - 1] == '=' ? (n > 1 && text[n - 2] == '=' ? 2 : 1) : 0;
-        struct buf *b = size < 0 ? NULL : secret_buf((const char *)out, (size_t)size - padding);
-        mem_wipe(out, n / 4 * 3);
-        mem_free(out);
-        return b;
+        return buf_full(joined) ? NULL : base64_decode(buf_data(joined), buf_len(joined), KUBECONFIG_BYTES_MAX);
 }
 
 /* <name>-data in base64, or <name> as a file's path. */

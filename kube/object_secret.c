@@ -5,59 +5,31 @@
  */
 #include "kube/decode.h"
 
+#include "base/base64.h"
+
 #include <string.h>
 
 /* More than any certificate chain; Kubernetes allows 1 MiB in a Secret. */
 enum { VALUE_MAX = 512 * 1024 };
 
 struct value {
-        char *bytes; /* NULL: not there, or problem says why not */
-        size_t size;
+        struct buf *bytes; /* NULL: not there, or problem says why not */
         bool present;
         const char *problem;
 };
 
 static void value_done(struct value *v)
 {
-        if (v->bytes)
-                mem_wipe(v->bytes, v->size);
-        mem_free(v->bytes);
+        buf_free(v->bytes);
 }
 #define AUTO_VALUE __attribute__((cleanup(value_done))) struct value
 
-/* 0-63 for a digit of RFC 4648, section 4; -1 for anything else. */
-static int digit(char c)
+static struct buf *plain_bytes(const char *text, size_t n)
 {
-        if (c >= 'A' && c <= 'Z')
-                return c - 'A';
-        if (c >= 'a' && c <= 'z')
-                return c - 'a' + 26;
-        if (c >= '0' && c <= '9')
-                return c - '0' + 52;
-        return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-/* Decodes n characters into out, which has room for n / 4 * 3 bytes; false when they are not base64. */
-static bool base64(const char *text, size_t n, char *out, size_t *size)
-{
-        if (n % 4 != 0)
-                return false;
-        size_t padding = n && text[n - 1] == '=' ? (text[n - 2] == '=' ? 2 : 1) : 0;
-        size_t at = 0;
-        uint32_t bits = 0;
-        for (size_t i = 0; i < n; i++) {
-                int six = i < n - padding ? digit(text[i]) : 0;
-                if (six < 0)
-                        return false;
-                bits = bits << 6 | (uint32_t)six;
-                if (i % 4 != 3)
-                        continue;
-                out[at++] = (char)(unsigned char)(bits >> 16);
-                out[at++] = (char)(unsigned char)(bits >> 8);
-                out[at++] = (char)(unsigned char)bits;
-        }
-        *size = at - padding;
-        return true;
+        struct buf *b = buf_new(VALUE_MAX);
+        buf_set_secret(b);
+        buf_append(b, text, n);
+        return b;
 }
 
 /* A manifest's stringData counts before data, as the API server merges them. */
@@ -80,17 +52,14 @@ static void value_read(struct decode *d, const json_t *json, const char *key, st
                 return;
         }
         size_t n = json_string_length(text);
-        if ((plain ? n : n / 4 * 3) > VALUE_MAX) {
+        if ((plain ? n : base64_decoded_max(n)) > VALUE_MAX) {
                 v->problem = arena_printf(d->arena, "%s is larger than %d KiB", key, VALUE_MAX / 1024);
                 return;
         }
-        v->bytes = mem_resize(NULL, n + 1, 1);
-        v->size = n;
-        if (plain)
-                memcpy(v->bytes, json_string_value(text), n);
-        else if (!base64(json_string_value(text), n, v->bytes, &v->size))
+        v->bytes =
+                plain ? plain_bytes(json_string_value(text), n) : base64_decode(json_string_value(text), n, VALUE_MAX);
+        if (!v->bytes)
                 v->problem = arena_printf(d->arena, "%s is not base64", key);
-        v->bytes[v->size] = '\0';
 }
 
 static const char *keep(struct decode *d, const char *text)
@@ -119,10 +88,11 @@ static void hold(struct decode *d, const struct value *v, struct secret_value *o
 {
         if (!d->options->keep_keys)
                 return;
-        char *copy = arena_alloc(d->arena, v->size + 1);
-        if (d->draft && v->bytes)
-                memcpy(copy, v->bytes, v->size);
-        *out = (struct secret_value){copy, v->size};
+        size_t size = buf_len(v->bytes);
+        char *copy = arena_alloc(d->arena, size + 1);
+        if (d->draft)
+                memcpy(copy, buf_data(v->bytes), size + 1);
+        *out = (struct secret_value){copy, size};
 }
 
 static void hold_again(struct decode *d, const json_t *json, const char *key, const struct secret_value *draft,
@@ -147,7 +117,8 @@ static const struct pair_facts *inspect_pair(struct decode *d, const json_t *jso
                 facts->problem = missing(d, &key, "tls.key");
         facts->ok = !facts->problem;
         if (facts->ok && d->options->inspector)
-                d->options->inspector->pair(d->arena, crt.bytes, crt.size, key.bytes, key.size, facts);
+                d->options->inspector->pair(d->arena, buf_data(crt.bytes), buf_len(crt.bytes), buf_data(key.bytes),
+                                            buf_len(key.bytes), facts);
         if (facts->ok) {
                 hold(d, &crt, &secret->crt);
                 hold(d, &key, &secret->key);
@@ -162,7 +133,7 @@ static void inspect_ca(struct decode *d, const json_t *json, struct secret *secr
         secret->has_ca = ca.present;
         secret->ca_problem = ca.problem;
         if (ca.present && !ca.problem && d->options->inspector)
-                secret->ca_problem = d->options->inspector->ca(d->arena, ca.bytes, ca.size);
+                secret->ca_problem = d->options->inspector->ca(d->arena, buf_data(ca.bytes), buf_len(ca.bytes));
         if (ca.present && !secret->ca_problem)
                 hold(d, &ca, &secret->ca);
 }

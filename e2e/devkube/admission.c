@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "e2e/devkube/admission.h"
 #include "e2e/devkube/admission_match.h"
-#include "e2e/devkube/base64.h"
 #include "e2e/devkube/builtin.h"
 #include "e2e/devkube/meta.h"
 #include "e2e/devkube/patch.h"
@@ -139,10 +138,9 @@ static bool apply(struct call *c, struct admission *a, const json_t *response)
         const char *encoded = js_str(response, "patch");
         if (!encoded || !*encoded)
                 return true;
-        size_t n = 0;
         struct err e = {0};
-        AUTO_STR *text = base64_decode(encoded, &n);
-        json_auto_t *operations = text ? js_parse(text, n, &e) : NULL;
+        AUTO(buf) *text = js_unbase64(encoded);
+        json_auto_t *operations = text ? js_parse(buf_data(text), buf_len(text), &e) : NULL;
         json_t *patched = operations ? patch_json(a->object, operations, &e) : NULL;
         if (!patched)
                 return fail_webhook(&c->failure, *e.text ? e.text : "the patch is not base64");

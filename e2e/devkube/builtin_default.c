@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What kube-apiserver fills in (builtin.h). */
-#include "e2e/devkube/base64.h"
 #include "e2e/devkube/builtin.h"
 #include "e2e/devkube/resource.h"
 
@@ -49,8 +48,8 @@ static void default_secret(json_t *secret)
         const char *key;
         json_t *value;
         json_object_foreach (json_object_get(secret, "stringData"), key, value) {
-                AUTO_STR *encoded = base64_encode(json_string_value(value), json_string_length(value));
-                js_set_str(js_object(secret, "data"), key, encoded);
+                json_object_set_new(js_object(secret, "data"), key,
+                                    js_base64(json_string_value(value), json_string_length(value)));
         }
         json_object_del(secret, "stringData");
         js_default(secret, "type", json_string("Opaque"));

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "e2e/devkube/js.h"
 
+#include "base/base64.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,6 +55,19 @@ char *js_quote(const char *s)
 {
         json_auto_t *value = json_string_nocheck(s);
         return js_text(value);
+}
+
+json_t *js_base64(const void *p, size_t n)
+{
+        AUTO(buf) *text = buf_new((n + 2) / 3 * 4);
+        base64_encode(text, p, n);
+        return json_string(buf_data(text));
+}
+
+struct buf *js_unbase64(const char *text)
+{
+        size_t n = strlen(text);
+        return base64_decode(text, n, base64_decoded_max(n));
 }
 
 json_t *js_get(const json_t *value, const char *path)

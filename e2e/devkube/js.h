@@ -30,6 +30,10 @@ json_t *js_parse(const char *bytes, size_t n, struct err *e);
 char *js_text(const json_t *value);
 /* Quoted as Go's %q does for what Kubernetes' messages quote: the JSON text of the string. */
 char *js_quote(const char *s);
+/* The bytes in base64, as Kubernetes writes what is binary. A new reference. */
+json_t *js_base64(const void *p, size_t n) __attribute__((returns_nonnull));
+/* What that stands for; NULL when text is no base64. */
+struct buf *js_unbase64(const char *text);
 
 json_t *js_get(const json_t *value, const char *path);
 /* NULL when it is absent or no string; a string is cut at its first NUL. */

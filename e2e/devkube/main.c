@@ -2,7 +2,6 @@
 /* devkube - a small Kubernetes API server for demo and tests: everything in memory, nothing behind it. */
 #include "e2e/devkube/admission.h"
 #include "e2e/devkube/api.h"
-#include "e2e/devkube/base64.h"
 #include "e2e/devkube/control.h"
 #include "e2e/devkube/store.h"
 #include "e2e/devkube/tls.h"
@@ -153,7 +152,8 @@ static bool parse_options(struct options *o, int argc, char **argv, struct err *
 
 static bool write_kubeconfig(const struct options *o, const char *ca, struct err *e)
 {
-        AUTO_STR *path = file_join(o->dir, "kubeconfig"), *ca_text = base64_encode(ca, strlen(ca));
+        AUTO_STR *path = file_join(o->dir, "kubeconfig");
+        json_auto_t *ca_text = js_base64(ca, strlen(ca));
         AUTO_STR *text = mem_printf("apiVersion: v1\n"
                                     "kind: Config\n"
                                     "current-context: devkube\n"
@@ -171,7 +171,7 @@ static bool write_kubeconfig(const struct options *o, const char *ca, struct err
                                     "  context:\n"
                                     "    cluster: devkube\n"
                                     "    user: devkube\n",
-                                    o->port, ca_text, o->token);
+                                    o->port, json_string_value(ca_text), o->token);
         return file_make_dirs(o->dir, e) && file_write(path, text, strlen(text), 0600, e);
 }
 

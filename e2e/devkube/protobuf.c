@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "e2e/devkube/protobuf.h"
-#include "e2e/devkube/base64.h"
 #include "e2e/devkube/js.h"
 
 #include <stdint.h>
@@ -168,10 +167,9 @@ static bool read_entry(struct input in, json_t *map, bool bytes)
         while (in.p < in.end) {
                 if (!read_value(&in, &v) || v.wire != WIRE_BYTES)
                         return false;
-                AUTO_STR *encoded = bytes ? base64_encode(v.bytes.p, (size_t)(v.bytes.end - v.bytes.p)) : NULL;
                 json_t **to = v.number == 1 ? &key : &value;
                 json_decref(*to);
-                *to = v.number == 2 && bytes ? json_string(encoded) : text(v.bytes);
+                *to = v.number == 2 && bytes ? js_base64(v.bytes.p, (size_t)(v.bytes.end - v.bytes.p)) : text(v.bytes);
         }
         return json_object_set(map, json_string_value(key), value) == 0;
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Worded as go-openapi's validators are, which kube-apiserver passes on. */
-#include "e2e/devkube/base64.h"
 #include "e2e/devkube/failure.h"
 #include "e2e/devkube/schema.h"
 
@@ -89,9 +88,7 @@ static json_int_t length_of(const char *s)
 
 static bool is_base64(const char *s)
 {
-        size_t n;
-        char *bytes = base64_decode(s, &n);
-        mem_free(bytes);
+        AUTO(buf) *bytes = js_unbase64(s);
         return bytes;
 }
 

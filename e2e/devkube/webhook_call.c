@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "e2e/devkube/webhook_call.h"
-#include "e2e/devkube/base64.h"
 #include "e2e/devkube/js.h"
 
 #include "base/map.h"
@@ -103,20 +102,19 @@ static bool post(CURL *curl, const char *url, struct err *e)
         return true;
 }
 
-static void set_authority(CURL *curl, const json_t *config, char **ca)
+static void set_authority(CURL *curl, const json_t *config)
 {
-        size_t n = 0;
-        *ca = base64_decode(js_text_or_empty(config, "caBundle"), &n);
-        if (!*ca || !n)
+        AUTO(buf) *ca = js_unbase64(js_text_or_empty(config, "caBundle"));
+        if (!ca || !buf_len(ca))
                 return;
-        struct curl_blob blob = {.data = *ca, .len = n, .flags = CURL_BLOB_COPY};
+        struct curl_blob blob = {.data = (void *)(uintptr_t)buf_data(ca), .len = buf_len(ca), .flags = CURL_BLOB_COPY};
         curl_easy_setopt(curl, CURLOPT_CAINFO_BLOB, &blob);
         curl_easy_setopt(curl, CURLOPT_CAPATH, NULL); /* else the system's CAs are trusted too */
 }
 
 json_t *webhook_call(const json_t *config, int timeout, const json_t *review, struct err *e)
 {
-        AUTO_STR *url = NULL, *connect_to = NULL, *ca = NULL, *text = js_text(review);
+        AUTO_STR *url = NULL, *connect_to = NULL, *text = js_text(review);
         if (!locate(config, timeout, &url, &connect_to, e))
                 return NULL;
         CURL *curl = pthread_getspecific(handle_key);
@@ -136,7 +134,7 @@ json_t *webhook_call(const json_t *config, int timeout, const json_t *review, st
         curl_easy_setopt(curl, CURLOPT_WRITEDATA, body);
         curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
         curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
-        set_authority(curl, config, &ca);
+        set_authority(curl, config);
         bool posted = post(curl, url, e);
         curl_slist_free_all(headers);
         curl_slist_free_all(to);
