@@ -94,6 +94,9 @@ struct findings_page {
         const char *namespace; /* NULL: all */
         struct pipeline_cursor cursor;
         bool complete; /* all IngressRoutes are there */
+        struct arena *arena;
+        struct object_ref *others; /* objects of other kinds to look at; names in the arena */
+        size_t other_count, other_room, next_other;
         size_t count;
 };
 
@@ -139,19 +142,6 @@ static void append_ingressroute(const struct object *o, void *arg)
         append_state(page, &state);
 }
 
-/* Of Services and Namespaces only annotations are judged: the many that have none of ours cost nothing. */
-static void append_other(const struct object *o, void *arg)
-{
-        struct findings_page *page = arg;
-        bool plain = o->kind == KIND_SERVICE || o->kind == KIND_NAMESPACE;
-        if (!is_asked_for(page, o) || (plain && !o->annotation_count && !o->problem_count))
-                return;
-        AUTO(arena) *a = arena_new(1024);
-        struct object_state state = {0};
-        pipeline_findings(page->server->pipeline, o, false, a, &state);
-        append_state(page, &state);
-}
-
 static void write_ingressroutes(void *arg)
 {
         struct findings_page *page = arg;
@@ -159,30 +149,77 @@ static void write_ingressroutes(void *arg)
                                               append_ingressroute, page);
 }
 
-static void write_others(void *arg)
+/* Of Services and Namespaces only annotations are judged: the many that have none of ours cost nothing. */
+static void note_other(const struct object *o, void *arg)
+{
+        struct findings_page *page = arg;
+        bool plain = o->kind == KIND_SERVICE || o->kind == KIND_NAMESPACE;
+        if (!is_asked_for(page, o) || (plain && !o->annotation_count && !o->problem_count))
+                return;
+        if (page->other_count == page->other_room) {
+                page->other_room = page->other_room ? 2 * page->other_room : 64;
+                page->others = mem_resize(page->others, page->other_room, sizeof(*page->others));
+        }
+        page->others[page->other_count++] = (struct object_ref){o->kind, arena_strdup(page->arena, o->namespace),
+                                                                arena_strdup(page->arena, o->name)};
+}
+
+static void note_others(void *arg)
 {
         static const enum kind kinds[] = {KIND_TLSCERTIFICATEDELEGATION, KIND_INGRESS, KIND_SERVICE, KIND_NAMESPACE};
         struct findings_page *page = arg;
         for (size_t i = 0; i < COUNT_OF(kinds); i++)
-                store_each(page->server->store, kinds[i], append_other, page);
+                store_each(page->server->store, kinds[i], note_other, page);
+}
+
+/* One that has gone meanwhile has nothing to say. */
+static void append_other(struct findings_page *page, const struct object_ref *ref)
+{
+        const struct view view = {.store = page->server->store};
+        const struct object *o = view_get(&view, ref->kind, ref->namespace, ref->name);
+        if (!o)
+                return;
+        AUTO(arena) *a = arena_new(1024);
+        struct object_state state = {0};
+        pipeline_findings(page->server->pipeline, o, false, a, &state);
+        append_state(page, &state);
+}
+
+static void write_others(void *arg)
+{
+        struct findings_page *page = arg;
+        int64_t deadline = time_monotonic() + SLICE;
+        while (page->next_other < page->other_count && time_monotonic() < deadline)
+                append_other(page, &page->others[page->next_other++]);
 }
 
 static bool write_findings(struct findings_page *page)
 {
+        struct loop_calls *calls = page->server->calls;
         while (!page->complete) {
-                if (!loop_call(page->server->calls, write_ingressroutes, page))
+                if (!loop_call(calls, write_ingressroutes, page))
                         return false;
         }
-        return loop_call(page->server->calls, write_others, page);
+        if (!loop_call(calls, note_others, page))
+                return false;
+        while (page->next_other < page->other_count) {
+                if (!loop_call(calls, write_others, page))
+                        return false;
+        }
+        return true;
 }
 
 void serve_debug_findings(const struct http_request *r, struct http_answer *answer, void *arg)
 {
         struct server *s = arg;
-        struct findings_page page = {.server = s, .out = answer->body, .namespace = http_query(r, "namespace")};
+        AUTO(arena) *a = arena_new(4096);
+        struct findings_page page = {
+                .server = s, .out = answer->body, .namespace = http_query(r, "namespace"), .arena = a};
         answer->content_type = "application/json";
         buf_append_str(answer->body, "{\"findings\":[");
-        if (!write_findings(&page)) {
+        bool written = write_findings(&page);
+        mem_free(page.others);
+        if (!written) {
                 buf_clear(answer->body);
                 answer->content_type = "text/plain";
                 unavailable(answer);
