@@ -57,8 +57,8 @@ static bool read_list(struct reader *r, struct config_entry *entry, struct err *
                 AUTO_EVENT event;
                 if (!next(r, &event, e))
                         return false;
-                if (event.type == YAML_SEQUENCE_END_EVENT)
-                        return true;
+                if (event.type == YAML_SEQUENCE_END_EVENT) /* an empty list of allowed things must not allow all */
+                        return entry->value_count || fail_at(r, &event, e, "the list is empty: leave the key out");
                 const char *text = scalar(r, &event, e);
                 if (!text)
                         return false;

@@ -53,6 +53,7 @@ static void config_parse__not_a_flat_mapping__says_where(void **state)
                 {"a: 1\nb:\n  c: 2\n", "file:3: a plain value is expected"},
                 {"a: 1\nb:\n  - [1]\n", "file:3: a plain value is expected"},
                 {"a: 1\na: 2\n", "file:2: \"a\" stands already in line 1"},
+                {"a: 1\nb: []\n", "file:2: the list is empty"},
                 {"- a\n", "file:1: one mapping of options"},
                 {"hello\n", "file:1: one mapping of options"},
                 {"a: 1\n---\nb: 2\n", "file:3: one mapping of options"},

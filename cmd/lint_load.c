@@ -173,31 +173,36 @@ static bool is_folder(const char *path)
         return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-static void load_folder(struct lint_load *l, const char *path, unsigned depth)
+/* The number of manifests found. */
+static size_t load_folder(struct lint_load *l, const char *path, unsigned depth)
 {
+        size_t found = 0;
         struct dirent **entries;
         int n = depth > LINT_DEPTH_MAX ? -1 : scandir(path, &entries, is_wanted, alphasort);
         if (n < 0) {
                 complain(l, "%s: the folder cannot be read, or folders are nested too deeply", path);
-                return;
+                return 1; /* said already that something is wrong with it */
         }
         for (int i = 0; i < n; i++) {
                 AUTO_STR *child = file_join(path, entries[i]->d_name);
-                if (is_folder(child))
-                        load_folder(l, child, depth + 1);
-                else if (is_manifest(child))
+                if (is_folder(child)) {
+                        found += load_folder(l, child, depth + 1);
+                } else if (is_manifest(child)) {
+                        found++;
                         load_file(l, child);
+                }
                 free(entries[i]);
         }
         free(entries);
+        return found;
 }
 
 void lint_load_path(struct lint_load *l, const char *path)
 {
         if (str_equal(path, "-"))
                 load_stdin(l);
-        else if (is_folder(path))
-                load_folder(l, path, 1);
-        else
+        else if (!is_folder(path))
                 load_file(l, path);
+        else if (!load_folder(l, path, 1)) /* a path that is wrong must not look like manifests that are fine */
+                complain(l, "%s: there is no manifest in it (.yaml, .yml, .json)", path);
 }

@@ -240,6 +240,7 @@ static void lint__nothing_found__json_is_an_empty_list(void **state)
         (void)state;
         struct fixture f;
         fixture_init(&f);
+        write_manifest(&f, "empty.yaml", "");
         run(&f, "-o", "json", "%", NULL);
         assert_string_equal(f.out, "{\"findings\":[]}\n");
         assert_int_equal(f.code, 0);
@@ -258,6 +259,18 @@ static void lint__folders__are_read_below_in_order_of_names(void **state)
         run(&f, "%", NULL);
         assert_says(f.out, "IngressRoute a/second: spec.virtualhost.fqdn: ");
         assert_string_equal(f.errors, "1 error, 2 warnings, 0 notices\n");
+        fixture_done(&f);
+}
+
+static void lint__folder_without_manifests__is_said_and_ends_with_1(void **state)
+{
+        (void)state;
+        struct fixture f;
+        fixture_init(&f);
+        write_manifest(&f, "notes.txt", "no: [manifest");
+        run(&f, "%", NULL);
+        assert_says(f.errors, ": there is no manifest in it (.yaml, .yml, .json)");
+        assert_int_equal(f.code, 1);
         fixture_done(&f);
 }
 
@@ -306,6 +319,7 @@ int main(void)
                 cmocka_unit_test(lint__json_output__holds_every_finding),
                 cmocka_unit_test(lint__nothing_found__json_is_an_empty_list),
                 cmocka_unit_test(lint__folders__are_read_below_in_order_of_names),
+                cmocka_unit_test(lint__folder_without_manifests__is_said_and_ends_with_1),
                 cmocka_unit_test(lint__what_cannot_be_read__is_said_and_ends_with_1),
                 cmocka_unit_test(lint__object_given_twice__last_one_counts_and_it_is_said),
         };

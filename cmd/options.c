@@ -224,13 +224,15 @@ static bool add_list(struct string_list *out, const char *text, struct arena *a,
 static bool add_set(unsigned *out, const char *choices, const char *text, struct err *e)
 {
         size_t n;
+        unsigned added = 0;
         for (const char *word; (word = next_word(&text, &n)) != NULL;) {
                 int place = find_choice(choices, word, n);
                 if (place < 0)
                         return no_choice(word, n, choices, e);
-                *out |= 1U << place;
+                added |= 1U << place;
         }
-        return true;
+        *out |= added;
+        return added || err_set(e, "the value is empty");
 }
 
 static bool set_value(struct options *o, const struct option *option, const char *text, struct err *e)
@@ -499,8 +501,19 @@ static bool check_certgen(const struct certgen_options *c, struct err *e)
         return true;
 }
 
+/* RFC 1123, section 2.1, as Kubernetes names namespaces: it becomes part of the paths that we ask for. */
+static bool check_namespace(const char *name, struct err *e)
+{
+        size_t n = strlen(name);
+        bool fine = n < NAMESPACE_BYTES_MAX && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == n &&
+                    name[0] != '-' && name[n - 1] != '-';
+        return fine || err_set(e, "--namespace: \"%.80s\" is no name of a namespace", name);
+}
+
 static bool check(const struct options *o, struct err *e)
 {
+        if (!check_namespace(o->kube.namespace, e))
+                return false;
         if (o->kube.incluster && o->kube.kubeconfig)
                 return err_set(e, "--incluster and --kubeconfig exclude each other");
         switch (o->command) {
