@@ -8,6 +8,8 @@ import pytest
 from harness import basics
 from harness import cluster as clusters
 from harness import server as servers
+from harness.envoy import envoy_binary as find_envoy
+from harness.venv import Missing
 
 
 def pytest_addoption(parser):
@@ -97,3 +99,12 @@ def kubectl(cluster):
     if not shutil.which(cluster.kubectl_binary):
         pytest.fail(f"{cluster.kubectl_binary} is not there: run `make deps`")
     return cluster.kubectl
+
+
+@pytest.fixture(scope="session")
+def envoy_binary():
+    """The real Envoy; without it the test is skipped, and says why."""
+    try:
+        return find_envoy()
+    except Missing as e:
+        pytest.skip(f"no Envoy: {e}")

@@ -3,11 +3,11 @@
 
 import os
 import subprocess
-import sys
 
 import pytest
 
 from harness import basics
+from harness.venv import Missing, virtual_environment
 
 REQUIREMENTS = basics.ROOT / "e2e" / "xds-requirements.txt"
 CHECK = basics.ROOT / "e2e" / "harness" / "xds_check.py"
@@ -16,22 +16,10 @@ CHECK = basics.ROOT / "e2e" / "harness" / "xds_check.py"
 @pytest.fixture(scope="module")
 def official():
     """The Python of a virtual environment that has the official descriptors, as pinned."""
-    venv = basics.BUILD / "venv-xds"
-    python, stamp = venv / "bin" / "python", venv / "requirements.txt"
-    if stamp.exists() and stamp.read_text() == REQUIREMENTS.read_text():
-        return python
-    made = subprocess.run([sys.executable, "-m", "venv", "--clear", venv], capture_output=True, text=True)
-    if made.returncode:
-        pytest.skip(f"no virtual environment (Debian: python3-venv): {(made.stdout + made.stderr).strip()[-200:]}")
-    got = subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps",
-                          "--require-hashes", "--only-binary", ":all:", "--retries", "1", "--timeout", "20",
-                          "-r", REQUIREMENTS], capture_output=True, text=True)
-    if got.returncode:
-        if "hash" in got.stderr.lower():
-            pytest.fail(got.stderr)
-        pytest.skip(f"xds-protos cannot be installed from the package registry: {got.stderr.strip()[-200:]}")
-    stamp.write_text(REQUIREMENTS.read_text())
-    return python
+    try:
+        return virtual_environment("venv-xds", REQUIREMENTS) / "bin" / "python"
+    except Missing as e:
+        pytest.skip(str(e))
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +38,8 @@ def emitted(tmp_path_factory):
 
 
 def check(official, *files):
-    return subprocess.run([official, CHECK, *files], capture_output=True, text=True)
+    # -I: the folder of the script, with our envoy.py, is not on the path: "envoy" are the official descriptors.
+    return subprocess.run([official, "-I", CHECK, *files], capture_output=True, text=True)
 
 
 def test_all_that_is_sent__official_descriptors__know_every_field_and_break_no_rule(official, emitted):
