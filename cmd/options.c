@@ -501,6 +501,13 @@ static bool check_certgen(const struct certgen_options *c, struct err *e)
         return true;
 }
 
+static bool check_shutdown(const struct shutdown_options *s, struct err *e)
+{
+        if (s->check_interval < DURATION_MILLISECOND)
+                return err_set(e, "--check-interval: at least 1ms");
+        return s->drain_delay <= s->drain_timeout || err_set(e, "--drain-delay is longer than --drain-timeout");
+}
+
 /* RFC 1123, section 2.1, as Kubernetes names namespaces: it becomes part of the paths that we ask for. */
 static bool check_namespace(const char *name, struct err *e)
 {
@@ -523,6 +530,8 @@ static bool check(const struct options *o, struct err *e)
                 return check_certgen(&o->certgen, e);
         case COMMAND_LINT:
                 return o->arguments.count || err_set(e, "gatehouse lint needs files or folders");
+        case COMMAND_SHUTDOWN_MANAGER:
+                return check_shutdown(&o->shutdown, e);
         case COMMAND_HELP:
         case COMMAND_VERSION:
                 return true;

@@ -16,7 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum command { COMMAND_SERVE, COMMAND_CERTGEN, COMMAND_LINT, COMMAND_VERSION, COMMAND_HELP };
+enum command { COMMAND_SERVE, COMMAND_CERTGEN, COMMAND_LINT, COMMAND_SHUTDOWN_MANAGER, COMMAND_VERSION, COMMAND_HELP };
 enum { COMMAND_COUNT = COMMAND_HELP + 1 };
 
 struct string_list {
@@ -76,6 +76,13 @@ struct lint_options {
         const char *default_namespace;
 };
 
+struct shutdown_options {
+        const char *admin_address; /* path of Envoy's admin socket */
+        const char *serve_address;
+        uint16_t serve_port, stats_port;
+        int64_t drain_delay, drain_timeout, check_interval;
+};
+
 /* Everything belongs to the options and goes with them. */
 struct options {
         struct arena *arena;
@@ -89,6 +96,7 @@ struct options {
         struct serve_options serve;
         struct certgen_options certgen;
         struct lint_options lint;
+        struct shutdown_options shutdown;
         int output; /* enum output_format */
         bool markdown;
         struct string_list arguments; /* what is no flag */

@@ -9,6 +9,7 @@ enum {
         SERVE = 1 << COMMAND_SERVE,
         CERTGEN = 1 << COMMAND_CERTGEN,
         LINT = 1 << COMMAND_LINT,
+        SHUTDOWN_MANAGER = 1 << COMMAND_SHUTDOWN_MANAGER,
         HELP = 1 << COMMAND_HELP,
         JUDGES = SERVE | LINT,
         TALKS = SERVE | CERTGEN,
@@ -20,6 +21,8 @@ const struct command_row command_table[COMMAND_COUNT] = {
         [COMMAND_LINT] = {"lint", "FILE|DIR...",
                           "judge manifests (YAML or JSON) by the same rules, offline; exit code 1 when there is more "
                           "than notices"},
+        [COMMAND_SHUTDOWN_MANAGER] = {"shutdown-manager", "",
+                                      "stands beside Envoy in its pod and lets it finish before the pod ends"},
         [COMMAND_VERSION] = {"version", "", "print the version"},
         [COMMAND_HELP] = {"help", "[COMMAND|rules]", "print help on a command, or what each rule wants"},
 };
@@ -28,9 +31,10 @@ const struct option option_table[] = {
         /* general */
         {"config-path", 'c', OPTION_STRING, "FILE", NULL, NULL, TALKS | LINT, FIELD(config_path),
          "YAML file with options by their names"},
-        {"log-format", 0, OPTION_CHOICE, NULL, "json", "json|text", SERVE, FIELD(log_format), "form of log lines"},
-        {"log-level", 0, OPTION_CHOICE, NULL, "info", "debug|info|warn|error", SERVE, FIELD(log_level),
-         "the least important lines that are logged"},
+        {"log-format", 0, OPTION_CHOICE, NULL, "json", "json|text", SERVE | SHUTDOWN_MANAGER, FIELD(log_format),
+         "form of log lines"},
+        {"log-level", 0, OPTION_CHOICE, NULL, "info", "debug|info|warn|error", SERVE | SHUTDOWN_MANAGER,
+         FIELD(log_level), "the least important lines that are logged"},
         /* Kubernetes */
         {"incluster", 0, OPTION_SWITCH, NULL, NULL, NULL, TALKS, FIELD(kube.incluster),
          "run with the pod's service account"},
@@ -123,6 +127,21 @@ const struct option option_table[] = {
          "Service by which Envoys reach the xDS server"},
         {"webhook-configuration", 0, OPTION_STRING, "NAME", "gatehouse", NULL, CERTGEN,
          FIELD(certgen.webhook_configuration), "name of both webhook configurations"},
+        /* shutdown-manager */
+        {"admin-address", 0, OPTION_STRING, "PATH", "/admin/admin.sock", NULL, SHUTDOWN_MANAGER,
+         FIELD(shutdown.admin_address), "Unix socket of Envoy's admin interface"},
+        {"serve-address", 0, OPTION_ADDRESS, "IP", "0.0.0.0", NULL, SHUTDOWN_MANAGER, FIELD(shutdown.serve_address),
+         "where Envoy's preStop hook asks for /shutdown"},
+        {"serve-port", 0, OPTION_PORT, "PORT", "8090", NULL, SHUTDOWN_MANAGER, FIELD(shutdown.serve_port),
+         "port of /shutdown"},
+        {"stats-port", 0, OPTION_PORT, "PORT", "8002", NULL, SHUTDOWN_MANAGER, FIELD(shutdown.stats_port),
+         "port of Envoy's statistics: who reads them is not waited for"},
+        {"drain-delay", 0, OPTION_DURATION, "DURATION", "5s", NULL, SHUTDOWN_MANAGER, FIELD(shutdown.drain_delay),
+         "how long Envoy goes on at least, so that who balances load notices that it is not ready"},
+        {"drain-timeout", 0, OPTION_DURATION, "DURATION", "270s", NULL, SHUTDOWN_MANAGER, FIELD(shutdown.drain_timeout),
+         "how long it goes on at most; less than the pod's grace period"},
+        {"check-interval", 0, OPTION_DURATION, "DURATION", "1s", NULL, SHUTDOWN_MANAGER, FIELD(shutdown.check_interval),
+         "how often the open connections are counted"},
         /* lint, help */
         {"default-namespace", 'n', OPTION_STRING, "NAME", "default", NULL, LINT, FIELD(lint.default_namespace),
          "namespace of manifests that name none"},

@@ -172,6 +172,8 @@ static void flags__wrong__say_what_and_what_to_do(void **state)
                 {"serve --disable webhook --ignore-object a/b", "is not KIND/NAMESPACE/NAME"},
                 {"serve --disable webhook --ignore-object IngresRoute/a/b", "is of no kind that is read"},
                 {"lint", "needs files or folders"},
+                {"shutdown-manager --check-interval 0s", "--check-interval: at least 1ms"},
+                {"shutdown-manager --drain-timeout 1s", "--drain-delay is longer than --drain-timeout"},
                 {"certgen", "exactly one of --pem DIR, --yaml and --kube"},
                 {"certgen --yaml --kube", "exactly one of"},
                 {"certgen --yaml --rotate-ca", "nothing for --rotate-ca"},
