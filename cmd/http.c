@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -27,6 +28,7 @@ struct http {
         size_t route_count;
         struct connection idle; /* head of a ring */
         size_t open;
+        atomic_size_t exchanges;
 };
 
 /* One request while it arrives. */
@@ -97,9 +99,12 @@ static void exchange_ended(void *arg, struct MHD_Connection *connection, void **
                            enum MHD_RequestTerminationCode code)
 {
         (void)code;
+        struct http *h = arg;
         struct connection *c = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
         unlink_connection(c);
-        link_as_latest(arg, c);
+        link_as_latest(h, c);
+        if (*request_context)
+                atomic_fetch_sub(&h->exchanges, 1);
         mem_free(*request_context);
         *request_context = NULL;
 }
@@ -194,8 +199,10 @@ static enum MHD_Result request_arrives(void *arg, struct MHD_Connection *connect
                                        void **request_context)
 {
         (void)version;
+        struct http *h = arg;
         struct exchange *x = *request_context;
         if (!x) {
+                atomic_fetch_add(&h->exchanges, 1);
                 *request_context = mem_zalloc(sizeof(*x));
                 return MHD_YES;
         }
@@ -208,7 +215,7 @@ static enum MHD_Result request_arrives(void *arg, struct MHD_Connection *connect
         }
         if (x->body_len > HTTP_BODY_MAX)
                 return send_text(connection, MHD_HTTP_CONTENT_TOO_LARGE, "the body is too large\n", NULL);
-        return answer(arg, connection, path, method, x);
+        return answer(h, connection, path, method, x);
 }
 
 /* ---- the listener ---- */
@@ -293,6 +300,11 @@ uint16_t http_port(const struct http *h)
         if (getsockname(fd, &a.any, &size) != 0)
                 return 0;
         return ntohs(a.any.sa_family == AF_INET ? a.v4.sin_port : a.v6.sin6_port);
+}
+
+bool http_is_idle(const struct http *h)
+{
+        return atomic_load(&h->exchanges) == 0;
 }
 
 void http_free(struct http *h)

@@ -52,6 +52,8 @@ struct http *http_start(const char *address, uint16_t port, const struct http_ro
                         struct err *e);
 /* The port that it listens on. */
 uint16_t http_port(const struct http *h);
+/* Whether no request is being answered at the moment. Any thread. */
+bool http_is_idle(const struct http *h);
 /* Ends the listener and its connections; no handler runs afterwards. */
 void http_free(struct http *h);
 AUTO_DEFINE(http)

@@ -18,6 +18,8 @@
 #include <string.h>
 #include <time.h>
 
+#define ANSWER_WAIT (2 * DURATION_SECOND)
+
 struct manager {
         const struct shutdown_options *options;
         pthread_mutex_t lock; /* one drains, the others wait for it */
@@ -84,6 +86,14 @@ static void handle_shutdown(const struct http_request *r, struct http_answer *an
         buf_append_str(answer->body, "drained\n");
 }
 
+/* The server's end would cut off the hook's answer. */
+static void wait_for_answers(const struct http *http)
+{
+        int64_t deadline = time_monotonic() + ANSWER_WAIT;
+        while (!http_is_idle(http) && time_monotonic() < deadline)
+                wait_for(DURATION_MILLISECOND);
+}
+
 int shutdown_manager_run(const struct options *o)
 {
         struct manager m = {.options = &o->shutdown, .lock = PTHREAD_MUTEX_INITIALIZER};
@@ -107,5 +117,6 @@ int shutdown_manager_run(const struct options *o)
         sigwait(&signals, &which);
         pthread_sigmask(SIG_UNBLOCK, &signals, NULL); /* a second one ends at once */
         drain(&m);
+        wait_for_answers(http);
         return 0;
 }
