@@ -152,7 +152,7 @@ def test_shutdown__request_in_flight__hook_is_answered_after_it(pod, upstream):
     assert upstream.arrived.wait(30)
     hook = InBackground(running.pre_stop)
     until(lambda: running.envoy.admin("/ready")[0] == 503, "Envoy not to be ready")
-    until(lambda: '"connections":1' in running.manager.output(), "the open connection to be counted")
+    until(lambda: '"connections":"1"' in running.manager.output(), "the open connection to be counted")
     assert hook.is_alive() and request.is_alive()
     upstream.released.set()
     request.join(30)
