@@ -8,6 +8,7 @@ import pytest
 from harness import basics
 from harness import cluster as clusters
 from harness import server as servers
+from harness import traffic
 from harness.envoy import envoy_binary as find_envoy
 from harness.venv import Missing
 
@@ -108,3 +109,19 @@ def envoy_binary():
         return find_envoy()
     except Missing as e:
         pytest.skip(f"no Envoy: {e}")
+
+
+@pytest.fixture(scope="module")
+def edge(cluster, envoy_binary, tmp_path_factory):
+    """gatehouse and an Envoy, shared by the tests of a file."""
+    running = traffic.Edge(cluster, tmp_path_factory.mktemp("edge"), envoy_binary)
+    try:
+        yield running.start()
+    finally:
+        running.close()
+
+
+@pytest.fixture
+def team(edge, request):
+    """A namespace of the test's own on the edge."""
+    return edge.team(request.node.name.removeprefix("test_"))

@@ -18,15 +18,31 @@ def issue_certificates(directory):
     return directory / "gatehouse-webhook-tls"
 
 
-class Server:
-    """One replica. `port`s stay the same over restarts, so that the webhook configurations stay true."""
+class EnvoyPorts:
+    """Where Envoys listen, as gatehouse tells them: the same for all replicas."""
 
-    def __init__(self, cluster, directory, flags=(), certificates=None, name="gatehouse", webhook_port=None):
+    def __init__(self):
+        self.http, self.https, self.stats = free_port(), free_port(), free_port()
+
+    def flags(self):
+        return ["--envoy-service-http-address", "127.0.0.1", "--envoy-service-http-port", self.http,
+                "--envoy-service-https-address", "127.0.0.1", "--envoy-service-https-port", self.https,
+                "--stats-address", "127.0.0.1", "--stats-port", self.stats]
+
+
+class Server:
+    """One replica. `port`s stay the same over restarts, so that the webhook configurations stay true.
+
+    Without `envoy_ports` it has no xDS."""
+
+    def __init__(self, cluster, directory, flags=(), certificates=None, name="gatehouse", webhook_port=None,
+                 envoy_ports=None):
         self.cluster, self.flags, self.name = cluster, list(flags), name
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.webhook_port = webhook_port or free_port()
         self.http_port, self.debug_port = free_port(), free_port()
+        self.xds_port, self.envoy_ports = free_port(), envoy_ports
         self.certificates = certificates or issue_certificates(self.directory / "pem")
         self.process = None
 
@@ -35,7 +51,14 @@ class Server:
                 "--webhook-address", "127.0.0.1", "--webhook-port", self.webhook_port,
                 "--webhook-cert-file", self.certificates / "tls.crt", "--webhook-key-file", self.certificates / "tls.key",
                 "--http-address", "127.0.0.1", "--http-port", self.http_port, "--debug-http-port", self.debug_port,
-                "--disable", "xds", "--shutdown-delay", "0s", *self.flags]
+                *self.xds_flags(), "--shutdown-delay", "0s", *self.flags]
+
+    def xds_flags(self):
+        if not self.envoy_ports:
+            return ["--disable", "xds"]
+        pair = self.certificates.parent / "gatehouse-xds-tls"
+        return ["--xds-address", "127.0.0.1", "--xds-port", self.xds_port, "--xds-cafile", pair / "ca.crt",
+                "--xds-cert-file", pair / "tls.crt", "--xds-key-file", pair / "tls.key", *self.envoy_ports.flags()]
 
     def start(self, wait=True):
         self.process = Process(self.argv(), self.directory / f"{self.name}.log")
