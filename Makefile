@@ -11,7 +11,7 @@ B := build
 PACKAGES := build-essential pkg-config git ca-certificates openssl \
         libmicrohttpd-dev libgnutls28-dev libjansson-dev libcurl4-openssl-dev libssl-dev libevent-dev libyaml-dev \
         uthash-dev libxxhash-dev libcmocka-dev libprotobuf-c-dev protobuf-c-compiler libnghttp2-dev \
-        python3 python3-venv python3-pytest python3-yaml curl
+        python3 python3-venv python3-pytest python3-yaml curl prometheus
 LINT_PACKAGES := clang clang-tidy clang-format cppcheck libclang-rt-14-dev
 E2E_PACKAGES := golang-1.19-go golang-github-modern-go-reflect2-dev etcd-server dpkg-dev
 
@@ -194,14 +194,19 @@ compile_commands.json: Makefile $(ALL_C)
                 printf ']}'; sep=','; done; echo ']'; } >$@
 
 # ---- installing ----
-# Only asks apt for what is missing; without root it says what to run.
+# Only asks apt for what is missing; without root it says what to run. Some packages bring a daemon (prometheus, etcd-server):
+# a policy forbids to start it meanwhile (Debian Policy 9.3.3), unless this machine has one already, nor does it start at boot.
+POLICY := /usr/sbin/policy-rc.d
 define install
 	@missing=$$(for p in $(1); do \
                 dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
         if [ -n "$$missing" ]; then \
                 if [ "$$(id -u)" = 0 ]; then \
+                        [ -e $(POLICY) ] || { trap 'rm -f $(POLICY)' EXIT; \
+                                printf '#!/bin/sh\nexit 101\n' >$(POLICY); chmod +x $(POLICY); }; \
                         apt-get update -qq && \
-                        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; \
+                        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing && \
+                        for d in prometheus etcd; do case "$$missing" in *$$d*) update-rc.d $$d disable ;; esac; done; \
                 else \
                         echo "missing packages; run: sudo apt-get install" $$missing >&2; exit 1; \
                 fi; \
