@@ -46,7 +46,7 @@ enum {
 
 #define GRPC_HANDSHAKE_WAIT (10 * DURATION_SECOND) /* TLS and the preface: a thousand Envoys at once take 1 s */
 #define GRPC_MESSAGE_WAIT (30 * DURATION_SECOND)   /* first byte to last: 16 MiB at 600 KB/s */
-#define GRPC_STALL_WAIT (60 * DURATION_SECOND)     /* bytes to send and none gone: envoy.md, obligation 8 */
+#define GRPC_STALL_WAIT (60 * DURATION_SECOND)     /* without progress: envoy.md, obligation 8 */
 #define GRPC_DRAIN_NOTICE (1 * DURATION_SECOND)    /* between the two GOAWAYs: more than a round trip */
 #define GRPC_DRAIN_SPREAD (5 * DURATION_SECOND)    /* streams end within, so that Envoys do not all return at once */
 #define GRPC_TICK (1 * DURATION_SECOND)            /* how exactly waits are kept */

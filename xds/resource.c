@@ -23,6 +23,11 @@ const char *resource_type_url(enum resource_type type)
         return urls[type];
 }
 
+const char *resource_type_name(enum resource_type type)
+{
+        return strrchr(resource_type_url(type), '.') + 1;
+}
+
 bool resource_type_find(const char *url, enum resource_type *type)
 {
         for (unsigned i = 0; i < RESOURCE_SERVED_TYPES; i++) {

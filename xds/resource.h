@@ -38,6 +38,8 @@ struct resource {
 
 /* "type.googleapis.com/envoy.config.cluster.v3.Cluster" */
 const char *resource_type_url(enum resource_type type) __attribute__((returns_nonnull));
+/* "Cluster": for logs, labels and pages. */
+const char *resource_type_name(enum resource_type type) __attribute__((returns_nonnull));
 /* By the URL of a served type; false when it is none of them. */
 bool resource_type_find(const char *url, enum resource_type *type);
 

@@ -169,14 +169,12 @@ void stream_progress(struct stream *s, int64_t now)
 static int64_t stalled_at(const struct stream *s)
 {
         int64_t since = s->progress > cache_opened(s->cache) ? s->progress : cache_opened(s->cache);
-        return stream_is_busy(s) ? since + STREAM_STALL_WAIT : INT64_MAX;
+        return stream_is_busy(s) ? since + GRPC_STALL_WAIT : INT64_MAX;
 }
 
 int64_t stream_due(const struct stream *s)
 {
         int64_t due = stalled_at(s);
-        if (s->close_at)
-                due = earlier(due, s->close_at);
         for (size_t i = 0; i < RESOURCE_SERVED_TYPES; i++) {
                 const struct state *st = s->states[i];
                 if (!st)
@@ -190,16 +188,9 @@ int64_t stream_due(const struct stream *s)
         return due;
 }
 
-void stream_drain(struct stream *s, int64_t now, uint32_t random)
+bool stream_is_stalled(const struct stream *s, int64_t now)
 {
-        s->close_at = now + (int64_t)((double)random / (double)UINT32_MAX * (double)STREAM_DRAIN_SPREAD);
-}
-
-enum stream_end stream_end(const struct stream *s, int64_t now)
-{
-        if (s->close_at && now >= s->close_at)
-                return STREAM_DRAINED;
-        return now >= stalled_at(s) ? STREAM_STALLED : STREAM_OPEN;
+        return now >= stalled_at(s);
 }
 
 /* ---- for people ---- */

@@ -9,12 +9,12 @@
  *     on a request:       stream_request(), then pull
  *     on cache_commit():  while ((s = stream_take_ready(cache))) pull s
  *     pull:               while the transport can take more and stream_next(): send; then a timer at stream_due()
- *     on that timer:      stream_end() says whether to close; else pull
+ *     on that timer:      stream_is_stalled() says whether to close; else pull
  */
 #pragma once
 
-#include "base/time.h"
 #include "xds/cache.h"
+#include "xds/grpc_limits.h"
 
 enum stream_variant { STREAM_SOTW, STREAM_DELTA };
 
@@ -25,11 +25,7 @@ enum {
         STREAM_ERROR_LENGTH_MAX = 1024, /* of an error_detail that is kept for /debug/xds */
         STREAM_NONCE_SIZE = 17,
 };
-#define STREAM_ORDER_WAIT                                                                                              \
-        (5 * DURATION_SECOND)                     /* envoy.md, obligation 7: how long one type waits for another's ACK \
-                                                   */
-#define STREAM_STALL_WAIT (60 * DURATION_SECOND)  /* obligation 8: without progress */
-#define STREAM_DRAIN_SPREAD (5 * DURATION_SECOND) /* obligation 10: streams end within that, each at its own time */
+#define STREAM_ORDER_WAIT (5 * DURATION_SECOND) /* obligation 7: how long one type waits for another's ACK */
 
 struct stream;
 
@@ -108,11 +104,8 @@ struct stream *stream_take_ready(struct cache *c);
 void stream_progress(struct stream *s, int64_t now);
 /* When to look again though nothing happened; INT64_MAX: never. Ask after stream_next() said false. */
 int64_t stream_due(const struct stream *s);
-/* Ends s at a random time within STREAM_DRAIN_SPREAD; it goes on until then. */
-void stream_drain(struct stream *s, int64_t now, uint32_t random);
-
-enum stream_end { STREAM_OPEN, STREAM_STALLED, STREAM_DRAINED };
-enum stream_end stream_end(const struct stream *s, int64_t now);
+/* Obligation 8: for GRPC_STALL_WAIT nothing went on though something waits to be sent or answered. */
+bool stream_is_stalled(const struct stream *s, int64_t now);
 
 /* ---- for people ---- */
 

@@ -553,11 +553,9 @@ static void peer_act(struct peer *p)
 
 static void check_stall(struct peer *p)
 {
-        enum stream_end end = stream_end(p->stream, m.now);
-        if (end == STREAM_OPEN)
+        if (!stream_is_stalled(p->stream, m.now))
                 return;
-        assert_int_equal(end, STREAM_STALLED);
-        assert_true(m.now >= p->progress + STREAM_STALL_WAIT);
+        assert_true(m.now >= p->progress + GRPC_STALL_WAIT);
         m.stalls++;
         peer_leave(p);
 }
@@ -619,7 +617,7 @@ static void step(unsigned number)
         else
                 peer_act(&m.peers[pick(CLIENTS)]);
         if (pick(200) == 0)
-                m.now += pick(3) * STREAM_ORDER_WAIT / 2 + (pick(10) == 0 ? STREAM_STALL_WAIT : 0);
+                m.now += pick(3) * STREAM_ORDER_WAIT / 2 + (pick(10) == 0 ? GRPC_STALL_WAIT : 0);
         if (!cache_is_open(r->cache) && pick(100) == 0) {
                 replica_commit(r);
                 cache_open(r->cache, m.now);

@@ -60,7 +60,6 @@ struct stream {
         struct state *states[RESOURCE_SERVED_TYPES];
         uint64_t nonce;
         int64_t progress; /* when something last went on */
-        int64_t close_at; /* 0: not */
         enum stream_variant variant;
         int8_t only; /* the type of a single service, or -1 */
 };

@@ -12,13 +12,13 @@ static void gate(struct fixture *f, enum stream_variant variant)
         subscribe(f, c, EDS, "e");
         expect_nothing(f, c);
         put(f, CDS, "a", "1");
-        later(f, 2 * STREAM_STALL_WAIT);
+        later(f, 2 * GRPC_STALL_WAIT);
         expect_nothing(f, c);
-        assert_int_equal(stream_end(c->stream, f->now), STREAM_OPEN); /* waiting for us is no stall */
+        assert_false(stream_is_stalled(c->stream, f->now)); /* waiting for us is no stall */
         put(f, EDS, "e", "1");
         cache_open(f->cache, f->now);
         assert_ptr_equal(stream_take_ready(f->cache), c->stream);
-        assert_int_equal(stream_end(c->stream, f->now), STREAM_OPEN);
+        assert_false(stream_is_stalled(c->stream, f->now));
         expect(f, c, "CDS a=1");
         expect(f, c, "EDS e=1");
         expect_nothing(f, c);
@@ -337,24 +337,24 @@ static void dead(struct fixture *f, enum stream_variant variant)
 {
         stage(f, CDS, "a", "1");
         struct client *c = open_ads(f, variant);
-        later(f, 10 * STREAM_STALL_WAIT);
+        later(f, 10 * GRPC_STALL_WAIT);
         subscribe(f, c, CDS, NULL);
-        assert_int_equal(stream_due(c->stream), f->now + STREAM_STALL_WAIT);
-        later(f, STREAM_STALL_WAIT - 1);
-        assert_int_equal(stream_end(c->stream, f->now), STREAM_OPEN);
+        assert_int_equal(stream_due(c->stream), f->now + GRPC_STALL_WAIT);
+        later(f, GRPC_STALL_WAIT - 1);
+        assert_false(stream_is_stalled(c->stream, f->now));
         pull(f, c); /* progress: the transport took it */
-        later(f, STREAM_STALL_WAIT - 1);
-        assert_int_equal(stream_end(c->stream, f->now), STREAM_OPEN);
+        later(f, GRPC_STALL_WAIT - 1);
+        assert_false(stream_is_stalled(c->stream, f->now));
         stream_progress(c->stream, f->now);
-        later(f, STREAM_STALL_WAIT - 1);
-        assert_int_equal(stream_end(c->stream, f->now), STREAM_OPEN);
+        later(f, GRPC_STALL_WAIT - 1);
+        assert_false(stream_is_stalled(c->stream, f->now));
         ack(f, c, CDS, NULL);
         assert_int_equal(stream_due(c->stream), INT64_MAX);
-        later(f, 10 * STREAM_STALL_WAIT); /* quiet, not dead */
-        assert_int_equal(stream_end(c->stream, f->now), STREAM_OPEN);
+        later(f, 10 * GRPC_STALL_WAIT); /* quiet, not dead */
+        assert_false(stream_is_stalled(c->stream, f->now));
         put(f, CDS, "a", "2");
-        later(f, STREAM_STALL_WAIT);
-        assert_int_equal(stream_end(c->stream, f->now), STREAM_STALLED);
+        later(f, GRPC_STALL_WAIT);
+        assert_true(stream_is_stalled(c->stream, f->now));
 }
 
 TEST(obligation_8__sotw_dead_client__cut_after_a_minute_without_progress)
@@ -396,31 +396,6 @@ TEST(obligation_9__endpoint_change__only_its_subscribers_are_looked_at)
         assert_ptr_equal(stream_take_ready(f->cache), b->stream);
         assert_ptr_equal(stream_take_ready(f->cache), both->stream);
         assert_null(stream_take_ready(f->cache));
-}
-
-/* ---- 10: the end ---- */
-
-TEST(obligation_10__draining__streams_go_on_and_end_within_seconds_each_at_its_time)
-{
-        struct client *c = open_ads(f, STREAM_DELTA), *last = connect_ads(f, STREAM_SOTW);
-        subscribe(f, c, CDS, NULL);
-        expect(f, c, "CDS");
-        ack(f, c, CDS, NULL);
-        stream_drain(c->stream, f->now, UINT32_MAX / 2);
-        stream_drain(last->stream, f->now, UINT32_MAX);
-        put(f, CDS, "a", "1");
-        expect(f, c, "CDS a=1");
-        ack(f, c, CDS, NULL);
-        int64_t due = stream_due(c->stream);
-        assert_true(due > f->now + STREAM_DRAIN_SPREAD / 3 && due < f->now + STREAM_DRAIN_SPREAD);
-        later(f, due - f->now - 1);
-        assert_int_equal(stream_end(c->stream, f->now), STREAM_OPEN);
-        later(f, 1);
-        assert_int_equal(stream_end(c->stream, f->now), STREAM_DRAINED);
-        assert_int_equal(stream_end(last->stream, f->now), STREAM_OPEN);
-        assert_true(stream_due(last->stream) > due);
-        later(f, STREAM_DRAIN_SPREAD);
-        assert_int_equal(stream_end(last->stream, f->now), STREAM_DRAINED);
 }
 
 /* ---- limits ---- */
@@ -473,7 +448,6 @@ int main(void)
                 cmocka_unit_test(obligation_8__delta_dead_client__cut_after_a_minute_without_progress),
                 cmocka_unit_test(obligation_9__idle_stream__at_most_a_kibibyte),
                 cmocka_unit_test(obligation_9__endpoint_change__only_its_subscribers_are_looked_at),
-                cmocka_unit_test(obligation_10__draining__streams_go_on_and_end_within_seconds_each_at_its_time),
                 cmocka_unit_test(stream_request__too_many_names_or_too_long__error),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
