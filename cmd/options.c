@@ -4,8 +4,9 @@
 #include "base/file.h"
 #include "base/time.h"
 #include "cmd/config.h"
+#include "cmd/options_check.h"
 #include "cmd/options_table.h"
-#include "kube/object.h"
+#include "cmd/options_value.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -91,11 +92,21 @@ static bool option_applies(const struct option *o, enum command command)
         return o->commands & 1U << command;
 }
 
+static bool is_called(const char *name, const char *text, size_t len)
+{
+        return strlen(name) == len && memcmp(name, text, len) == 0;
+}
+
 static const struct option *find_option(enum command command, const char *name, size_t len)
 {
+        for (size_t i = 0; i < option_alias_count; i++) {
+                const struct option_alias *alias = &option_aliases[i];
+                if (alias->commands & 1U << command && is_called(alias->name, name, len))
+                        return find_option(command, alias->option, strlen(alias->option));
+        }
         for (size_t i = 0; i < option_table_count; i++) {
                 const struct option *o = &option_table[i];
-                if (option_applies(o, command) && strlen(o->name) == len && memcmp(o->name, name, len) == 0)
+                if (option_applies(o, command) && is_called(o->name, name, len))
                         return o;
         }
         return NULL;
@@ -128,139 +139,6 @@ static void *field(struct options *o, const struct option *option)
         return (char *)o + option->offset;
 }
 
-static bool set_switch(bool *out, const char *text, struct err *e)
-{
-        bool yes = strcmp(text, "true") == 0;
-        if (!yes && strcmp(text, "false") != 0)
-                return err_set(e, "\"%.40s\" is neither true nor false", text);
-        *out = yes;
-        return true;
-}
-
-static bool set_address(const char **out, const char *text, struct arena *a, struct err *e)
-{
-        unsigned char bytes[16];
-        if (inet_pton(AF_INET, text, bytes) != 1 && inet_pton(AF_INET6, text, bytes) != 1)
-                return err_set(e, "\"%.80s\" is no IP address", text);
-        *out = arena_strdup(a, text);
-        return true;
-}
-
-static bool set_port(uint16_t *out, const char *text, struct err *e)
-{
-        char *end;
-        errno = 0;
-        unsigned long n = strtoul(text, &end, 10);
-        if (!isdigit((unsigned char)*text) || *end || errno || n < 1 || n > UINT16_MAX)
-                return err_set(e, "\"%.40s\" is no port: 1-65535", text);
-        *out = (uint16_t)n;
-        return true;
-}
-
-static bool set_duration(int64_t *out, const char *text, struct err *e)
-{
-        int64_t nanos;
-        if (!duration_parse(text, &nanos, e))
-                return false;
-        if (nanos < 0)
-                return err_set(e, "\"%.40s\" is negative", text);
-        *out = nanos;
-        return true;
-}
-
-/* The place of a word of n bytes among choices, or -1. */
-static int find_choice(const char *choices, const char *word, size_t n)
-{
-        int place = 0;
-        for (const char *p = choices;; place++) {
-                size_t len = strcspn(p, "|");
-                if (len == n && memcmp(p, word, n) == 0)
-                        return place;
-                if (!p[len])
-                        return -1;
-                p += len + 1;
-        }
-}
-
-static bool no_choice(const char *word, size_t n, const char *choices, struct err *e)
-{
-        return err_set(e, "\"%.*s\" is none of %s", n > 40 ? 40 : (int)n, word, choices);
-}
-
-static bool set_choice(int *out, const char *choices, const char *text, struct err *e)
-{
-        int place = find_choice(choices, text, strlen(text));
-        if (place < 0)
-                return no_choice(text, strlen(text), choices, e);
-        *out = place;
-        return true;
-}
-
-/* The next word of a comma-separated text, spaces around it cut; moves *p behind it. NULL at the end. */
-static const char *next_word(const char **p, size_t *n)
-{
-        while (**p == ',' || **p == ' ')
-                (*p)++;
-        const char *word = *p;
-        size_t len = strcspn(word, ",");
-        *p += len;
-        while (len && word[len - 1] == ' ')
-                len--;
-        *n = len;
-        return len ? word : NULL;
-}
-
-/* A list without words is refused: "only these namespaces", filled from an unset variable, would mean all. */
-static bool add_list(struct string_list *out, const char *text, struct arena *a, struct err *e)
-{
-        const char **items = (const char **)out->items;
-        size_t n, before = out->count;
-        for (const char *word; (word = next_word(&text, &n)) != NULL;)
-                *arena_push(a, &items, &out->count) = arena_strndup(a, word, n);
-        out->items = items;
-        return out->count > before || err_set(e, "the value is empty");
-}
-
-static bool add_set(unsigned *out, const char *choices, const char *text, struct err *e)
-{
-        size_t n;
-        unsigned added = 0;
-        for (const char *word; (word = next_word(&text, &n)) != NULL;) {
-                int place = find_choice(choices, word, n);
-                if (place < 0)
-                        return no_choice(word, n, choices, e);
-                added |= 1U << place;
-        }
-        *out |= added;
-        return added || err_set(e, "the value is empty");
-}
-
-static bool set_value(struct options *o, const struct option *option, const char *text, struct err *e)
-{
-        switch (option->type) {
-        case OPTION_SWITCH:
-                return set_switch(field(o, option), text, e);
-        case OPTION_STRING:
-                if (!*text)
-                        return err_set(e, "the value is empty");
-                *(const char **)field(o, option) = arena_strdup(o->arena, text);
-                return true;
-        case OPTION_ADDRESS:
-                return set_address(field(o, option), text, o->arena, e);
-        case OPTION_PORT:
-                return set_port(field(o, option), text, e);
-        case OPTION_DURATION:
-                return set_duration(field(o, option), text, e);
-        case OPTION_CHOICE:
-                return set_choice(field(o, option), option->choices, text, e);
-        case OPTION_LIST:
-                return add_list(field(o, option), text, o->arena, e);
-        case OPTION_SET:
-                return add_set(field(o, option), option->choices, text, e);
-        }
-        __builtin_unreachable();
-}
-
 /* Lists grow within one source; a higher one starts anew. */
 static bool give(struct parse *p, const struct option *option, const char *text, enum source source, struct err *e)
 {
@@ -270,7 +148,7 @@ static bool give(struct parse *p, const struct option *option, const char *text,
         if (*given != source && option->type == OPTION_SET)
                 *(unsigned *)field(p->options, option) = 0;
         *given = source;
-        return set_value(p->options, option, text, e);
+        return option_set_value(option, field(p->options, option), p->options->arena, text, e);
 }
 
 /* ---- sources ---- */
@@ -452,92 +330,7 @@ static const char *config_path(const struct parse *p, const struct line *l)
         return path;
 }
 
-/* ---- what belongs together ---- */
-
-/* A misspelt kind would step over nothing, and the server would fail on. */
-static bool check_ignored(const char *key, struct err *e)
-{
-        const char *slash = strchr(key, '/');
-        if (!slash || !strchr(slash + 1, '/'))
-                return err_set(e, "--ignore-object: \"%.80s\" is not KIND/NAMESPACE/NAME", key);
-        size_t len = (size_t)(slash - key);
-        for (int i = 0; i < KIND_COUNT; i++) {
-                const char *kind = kind_info((enum kind)i)->name;
-                if (strlen(kind) == len && strncasecmp(kind, key, len) == 0)
-                        return true;
-        }
-        return err_set(e, "--ignore-object: \"%.80s\" is of no kind that is read, such as IngressRoute", key);
-}
-
-static bool check_serve(const struct options *o, struct err *e)
-{
-        const struct serve_options *s = &o->serve;
-        if (!s->webhook_cert_file != !s->webhook_key_file)
-                return err_set(e, "--webhook-cert-file and --webhook-key-file go together");
-        if (!s->webhook_cert_file && !(s->disable & DISABLE_WEBHOOK))
-                return err_set(e, "the webhook needs --webhook-cert-file and --webhook-key-file (gatehouse certgen "
-                                  "makes them), or --disable webhook");
-        if (s->default_ingress_class && !o->policy.ingress_class)
-                return err_set(e, "--default-ingress-class needs --ingress-class-name");
-        for (size_t i = 0; i < s->ignore_objects.count; i++) {
-                if (!check_ignored(s->ignore_objects.items[i], e))
-                        return false;
-        }
-        return true;
-}
-
-static bool check_certgen(const struct certgen_options *c, struct err *e)
-{
-        if ((c->pem != NULL) + c->yaml + c->kube != 1)
-                return err_set(e, "exactly one of --pem DIR, --yaml and --kube says where the certificates go");
-        if (c->yaml && c->rotate_ca)
-                return err_set(e, "--yaml issues anew: there is nothing for --rotate-ca to begin with");
-        if (c->certificate_lifetime < DURATION_HOUR)
-                return err_set(e, "--certificate-lifetime: at least 1h");
-        if (c->ca_lifetime < c->certificate_lifetime)
-                return err_set(e, "--ca-lifetime is shorter than --certificate-lifetime");
-        if (c->ca_overlap > c->ca_lifetime / 6)
-                return err_set(e, "--ca-overlap: at most a sixth of --ca-lifetime, else a rotation never ends");
-        return true;
-}
-
-static bool check_shutdown(const struct shutdown_options *s, struct err *e)
-{
-        if (s->check_interval < DURATION_MILLISECOND)
-                return err_set(e, "--check-interval: at least 1ms");
-        return s->drain_delay <= s->drain_timeout || err_set(e, "--drain-delay is longer than --drain-timeout");
-}
-
-/* RFC 1123, section 2.1, as Kubernetes names namespaces: it becomes part of the paths that we ask for. */
-static bool check_namespace(const char *name, struct err *e)
-{
-        size_t n = strlen(name);
-        bool fine = n < NAMESPACE_BYTES_MAX && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == n &&
-                    name[0] != '-' && name[n - 1] != '-';
-        return fine || err_set(e, "--namespace: \"%.80s\" is no name of a namespace", name);
-}
-
-static bool check(const struct options *o, struct err *e)
-{
-        if (!check_namespace(o->kube.namespace, e))
-                return false;
-        if (o->kube.incluster && o->kube.kubeconfig)
-                return err_set(e, "--incluster and --kubeconfig exclude each other");
-        switch (o->command) {
-        case COMMAND_SERVE:
-                return check_serve(o, e);
-        case COMMAND_CERTGEN:
-                return check_certgen(&o->certgen, e);
-        case COMMAND_LINT:
-                return o->arguments.count || err_set(e, "gatehouse lint needs files or folders");
-        case COMMAND_SHUTDOWN_MANAGER:
-                return check_shutdown(&o->shutdown, e);
-        case COMMAND_HELP:
-        case COMMAND_VERSION:
-                return true;
-        }
-        __builtin_unreachable();
-}
+/* ---- all together ---- */
 
 /* In a pod its own namespace is the natural one. */
 static void default_namespace(struct options *o)
@@ -561,7 +354,7 @@ static bool parse_all(struct parse *p, int argc, char **argv, struct err *e)
             !apply_flags(p, l.flags, l.count, e))
                 return false;
         default_namespace(p->options);
-        return check(p->options, e);
+        return options_check(p->options, e);
 }
 
 struct options *options_parse(enum command command, int argc, char **argv, const char *(*environment)(const char *),
@@ -570,6 +363,7 @@ struct options *options_parse(enum command command, int argc, char **argv, const
         AUTO(options) *o = mem_zalloc(sizeof(*o));
         o->arena = arena_new(4096);
         o->command = command;
+        o->envoy = xds_options_default;
         struct parse p = {.options = o, .environment = environment};
         p.given = arena_calloc(o->arena, option_table_count, sizeof(*p.given));
         return parse_all(&p, argc, argv, e) ? mem_take(&o) : NULL;

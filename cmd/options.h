@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "xds/options.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -50,6 +51,11 @@ struct serve_options {
         const char *webhook_address;
         uint16_t webhook_port;
         const char *webhook_cert_file, *webhook_key_file, *webhook_client_ca_file;
+        const char *xds_address;
+        uint16_t xds_port;
+        const char *xds_ca_file, *xds_cert_file, *xds_key_file;
+        bool insecure; /* xDS as plain HTTP/2 */
+        struct string_list xds_client_names;
         const char *http_address;
         uint16_t http_port;
         const char *debug_http_address;
@@ -97,7 +103,10 @@ struct options {
         struct certgen_options certgen;
         struct lint_options lint;
         struct shutdown_options shutdown;
-        int output; /* enum output_format */
+        struct xds_options envoy;            /* what Envoys are told, complete after options_parse() of serve */
+        struct string_list accesslog_fields; /* as written; envoy has them too */
+        const char *tracing_otlp;            /* as written */
+        int output;                          /* enum output_format */
         bool markdown;
         struct string_list arguments; /* what is no flag */
 };

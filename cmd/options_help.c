@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { FLAG_COLUMN = 40, LINE_WIDTH = 110, FLAG_TEXT_MAX = 96 };
+enum { FLAG_COLUMN = 40, LINE_WIDTH = 110, FLAG_TEXT_MAX = 96, HELP_TEXT_MAX = 1024 };
 
 /* "webhook-port PORT", "log-format json|text", "kube". */
 static void flag_text(const struct option *o, char out[FLAG_TEXT_MAX])
@@ -32,6 +32,18 @@ static void wrap(struct buf *out, const char *text)
         buf_append_char(out, '\n');
 }
 
+/* What it means, with its other names. */
+static char *help_text(const struct option *o)
+{
+        AUTO(buf) *text = buf_new(HELP_TEXT_MAX);
+        buf_append_str(text, o->help);
+        for (size_t i = 0; i < option_alias_count; i++) {
+                if (option_aliases[i].commands & o->commands && str_equal(option_aliases[i].option, o->name))
+                        buf_printf(text, "; also --%s", option_aliases[i].name);
+        }
+        return buf_take_str(text);
+}
+
 static void describe(struct buf *out, const struct option *o)
 {
         char flag[FLAG_TEXT_MAX];
@@ -43,7 +55,8 @@ static void describe(struct buf *out, const struct option *o)
                 buf_printf(out, "  %s%s\n%*s", letter, flag, FLAG_COLUMN, "");
         else
                 buf_printf(out, "  %s%-*s", letter, FLAG_COLUMN - 6, flag);
-        AUTO_STR *text = o->fallback ? mem_printf("%s (default %s)", o->help, o->fallback) : mem_strdup(o->help);
+        AUTO_STR *help = help_text(o);
+        AUTO_STR *text = o->fallback ? mem_printf("%s (default %s)", help, o->fallback) : mem_strdup(help);
         wrap(out, text);
 }
 
@@ -93,7 +106,8 @@ static void markdown_row(struct buf *out, const struct option *o)
         if (o->fallback)
                 buf_printf(out, "`%s`", o->fallback);
         buf_append_str(out, " | ");
-        append_cell(out, o->help);
+        AUTO_STR *help = help_text(o);
+        append_cell(out, help);
         buf_append_str(out, " |\n");
 }
 

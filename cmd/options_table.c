@@ -16,7 +16,7 @@ enum {
 };
 
 const struct command_row command_table[COMMAND_COUNT] = {
-        [COMMAND_SERVE] = {"serve", "", "the server: admission webhook and status controller"},
+        [COMMAND_SERVE] = {"serve", "", "the server: admission webhook, status controller and xDS for Envoy"},
         [COMMAND_CERTGEN] = {"certgen", "", "issue and rotate the certificates of webhook and xDS"},
         [COMMAND_LINT] = {"lint", "FILE|DIR...",
                           "judge manifests (YAML or JSON) by the same rules, offline; exit code 1 when there is more "
@@ -52,6 +52,19 @@ const struct option option_table[] = {
          "the key of that certificate"},
         {"webhook-client-ca-file", 0, OPTION_STRING, "FILE", NULL, NULL, SERVE, FIELD(serve.webhook_client_ca_file),
          "CAs that the API server's client certificate must come from; without it none is asked for"},
+        {"xds-address", 0, OPTION_ADDRESS, "IP", "127.0.0.1", NULL, SERVE, FIELD(serve.xds_address),
+         "where the xDS server listens"},
+        {"xds-port", 0, OPTION_PORT, "PORT", "8001", NULL, SERVE, FIELD(serve.xds_port), "port of the xDS server"},
+        {"xds-cafile", 0, OPTION_STRING, "FILE", NULL, NULL, SERVE, FIELD(serve.xds_ca_file),
+         "CAs that Envoys' client certificates come from, reloaded when it changes"},
+        {"xds-cert-file", 0, OPTION_STRING, "FILE", NULL, NULL, SERVE, FIELD(serve.xds_cert_file),
+         "the xDS server's certificate, reloaded when it changes"},
+        {"xds-key-file", 0, OPTION_STRING, "FILE", NULL, NULL, SERVE, FIELD(serve.xds_key_file),
+         "the key of that certificate"},
+        {"xds-client-names", 0, OPTION_LIST, "NAME,...", "envoy", NULL, SERVE, FIELD(serve.xds_client_names),
+         "DNS names of which an Envoy's certificate holds one"},
+        {"insecure", 0, OPTION_SWITCH, NULL, NULL, NULL, SERVE, FIELD(serve.insecure),
+         "xDS as plain HTTP/2 without certificates; on a loopback address only"},
         {"http-address", 0, OPTION_ADDRESS, "IP", "0.0.0.0", NULL, SERVE, FIELD(serve.http_address),
          "where metrics and health listen"},
         {"http-port", 0, OPTION_PORT, "PORT", "8000", NULL, SERVE, FIELD(serve.http_port),
@@ -91,6 +104,43 @@ const struct option option_table[] = {
          "the lowest TLS version that any host gets"},
         {"admission-mode", 0, OPTION_CHOICE, NULL, "enforce", "enforce|warn", SERVE, FIELD(serve.admission_mode),
          "warn: report what would be refused, and let it through"},
+        /* what Envoys are told */
+        {"envoy-service-http-address", 0, OPTION_ADDRESS, "IP", "0.0.0.0", NULL, SERVE, FIELD(envoy.http.address),
+         "where Envoy listens for HTTP"},
+        {"envoy-service-http-port", 0, OPTION_PORT, "PORT", "8080", NULL, SERVE, FIELD(envoy.http.port),
+         "Envoy's port for HTTP"},
+        {"envoy-service-https-address", 0, OPTION_ADDRESS, "IP", "0.0.0.0", NULL, SERVE, FIELD(envoy.https.address),
+         "where Envoy listens for HTTPS"},
+        {"envoy-service-https-port", 0, OPTION_PORT, "PORT", "8443", NULL, SERVE, FIELD(envoy.https.port),
+         "Envoy's port for HTTPS"},
+        {"stats-address", 0, OPTION_ADDRESS, "IP", "0.0.0.0", NULL, SERVE, FIELD(envoy.stats.address),
+         "where Envoy listens for /stats and /ready"},
+        {"stats-port", 0, OPTION_PORT, "PORT", "8002", NULL, SERVE, FIELD(envoy.stats.port),
+         "Envoy's port for /stats and /ready"},
+        {"envoy-http-access-log", 0, OPTION_STRING, "FILE", "/dev/stdout", NULL, SERVE, FIELD(envoy.http_access_log),
+         "where Envoy writes the access log of HTTP"},
+        {"envoy-https-access-log", 0, OPTION_STRING, "FILE", "/dev/stdout", NULL, SERVE, FIELD(envoy.https_access_log),
+         "where Envoy writes the access log of HTTPS"},
+        {"accesslog-format", 0, OPTION_CHOICE, NULL, "envoy", "envoy|json", SERVE, FIELD(envoy.access_log.form),
+         "form of the access logs"},
+        {"accesslog-format-string", 0, OPTION_STRING, "FORMAT", NULL, NULL, SERVE, FIELD(envoy.access_log.format),
+         "with --accesslog-format envoy: a line as Envoy's format strings describe it; without it Envoy's own"},
+        {"accesslog-json-fields", 0, OPTION_LIST, "FIELD,...", NULL, NULL, SERVE, FIELD(accesslog_fields),
+         "with --accesslog-format json: names of fields, or name=%FORMAT%; without it all that have a name"},
+        {"use-proxy-protocol", 0, OPTION_SWITCH, NULL, NULL, NULL, SERVE, FIELD(envoy.use_proxy_protocol),
+         "connections to Envoy begin with the PROXY protocol"},
+        {"xff-num-trusted-hops", 0, OPTION_NUMBER, "N", "0", NULL, SERVE, FIELD(envoy.xff_trusted_hops),
+         "proxies in front of Envoy whose X-Forwarded-For is believed"},
+        {"headers-with-underscores", 0, OPTION_CHOICE, NULL, "reject", "reject|drop|allow", SERVE,
+         FIELD(envoy.underscores), "what Envoy does to requests with such headers: some backends read _ as -"},
+        {"escaped-slashes", 0, OPTION_CHOICE, NULL, "redirect", "redirect|forward|reject|keep", SERVE,
+         FIELD(envoy.escaped_slashes), "what Envoy does to %2F and %5C in paths"},
+        {"connect-timeout", 0, OPTION_DURATION, "DURATION", "250ms", NULL, SERVE, FIELD(envoy.connect_timeout),
+         "how long Envoy waits for a connection to an endpoint"},
+        {"tracing-otlp", 0, OPTION_STRING, "HOST:PORT", NULL, NULL, SERVE, FIELD(tracing_otlp),
+         "an OpenTelemetry collector (gRPC) to which Envoy sends traces"},
+        {"tracing-sampling", 0, OPTION_PERCENT, "PERCENT", "100", NULL, SERVE, FIELD(envoy.tracing_percent),
+         "of requests that are traced"},
         /* parts */
         {"disable-leader-election", 0, OPTION_SWITCH, NULL, NULL, NULL, SERVE, FIELD(serve.disable_leader_election),
          "write status without holding the Lease: for a single replica"},
@@ -153,3 +203,12 @@ const struct option option_table[] = {
 };
 
 const size_t option_table_count = sizeof(option_table) / sizeof(option_table[0]);
+
+const struct option_alias option_aliases[] = {
+        {"contour-cafile", "xds-cafile", SERVE},
+        {"contour-cert-file", "xds-cert-file", SERVE},
+        {"contour-key-file", "xds-key-file", SERVE},
+        {"json-fields", "accesslog-json-fields", SERVE},
+};
+
+const size_t option_alias_count = sizeof(option_aliases) / sizeof(option_aliases[0]);

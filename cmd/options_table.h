@@ -11,6 +11,8 @@ enum option_type {
         OPTION_STRING,   /* const char * */
         OPTION_ADDRESS,  /* const char *, an IP address */
         OPTION_PORT,     /* uint16_t */
+        OPTION_NUMBER,   /* uint32_t */
+        OPTION_PERCENT,  /* double */
         OPTION_DURATION, /* int64_t nanoseconds, not negative */
         OPTION_CHOICE,   /* int, the place among choices */
         OPTION_LIST,     /* struct string_list */
@@ -29,6 +31,12 @@ struct option {
         const char *help;     /* a sentence without full stop */
 };
 
+/* Another name of an option, on the command line and in the file: Contour's. */
+struct option_alias {
+        const char *name, *option;
+        unsigned commands; /* of which that option is one */
+};
+
 struct command_row {
         const char *name;
         const char *arguments; /* "" when it takes none */
@@ -37,4 +45,6 @@ struct command_row {
 
 extern const struct option option_table[];
 extern const size_t option_table_count;
+extern const struct option_alias option_aliases[];
+extern const size_t option_alias_count;
 extern const struct command_row command_table[COMMAND_COUNT];
