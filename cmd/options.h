@@ -85,7 +85,7 @@ struct lint_options {
 struct shutdown_options {
         const char *admin_address; /* path of Envoy's admin socket */
         const char *serve_address;
-        uint16_t serve_port, stats_port;
+        uint16_t serve_port;
         int64_t drain_delay, drain_timeout, check_interval;
 };
 
@@ -103,7 +103,7 @@ struct options {
         struct certgen_options certgen;
         struct lint_options lint;
         struct shutdown_options shutdown;
-        struct xds_options envoy;            /* what Envoys are told, complete after options_parse() of serve */
+        struct xds_options envoy;            /* what Envoys are told; complete for serve */
         struct string_list accesslog_fields; /* as written; envoy has them too */
         const char *tracing_otlp;            /* as written */
         int output;                          /* enum output_format */

@@ -13,7 +13,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-enum { WORDS_MAX = 16 };
+enum { WORDS_MAX = 32 };
 
 /* The environment of a test: "NAME=value" strings up to NULL. */
 static const char *const *environment_of_test;
@@ -72,13 +72,17 @@ static int set_up(void **state)
 static void defaults__serve__are_those_of_operations_md(void **state)
 {
         (void)state;
-        AUTO(options) *o = parsed("serve --disable webhook");
+        AUTO(options) *o = parsed("serve --disable webhook --insecure");
         assert_string_equal(o->serve.webhook_address, "0.0.0.0");
         assert_int_equal(o->serve.webhook_port, 9443);
         assert_string_equal(o->serve.http_address, "0.0.0.0");
         assert_int_equal(o->serve.http_port, 8000);
         assert_string_equal(o->serve.debug_http_address, "127.0.0.1");
         assert_int_equal(o->serve.debug_http_port, 6060);
+        assert_string_equal(o->serve.xds_address, "127.0.0.1");
+        assert_int_equal(o->serve.xds_port, 8001);
+        assert_int_equal(o->serve.xds_client_names.count, 1);
+        assert_string_equal(o->serve.xds_client_names.items[0], "envoy");
         assert_true(o->serve.shutdown_delay == 5 * DURATION_SECOND);
         assert_int_equal(o->serve.admission_mode, ADMISSION_ENFORCE);
         assert_string_equal(o->policy.cluster_domain, "cluster.local");
@@ -104,10 +108,11 @@ static void defaults__certgen__are_those_of_operations_md(void **state)
 static void flags__every_form__is_read(void **state)
 {
         (void)state;
-        AUTO(options) *o = parsed("serve --disable=webhook,status --webhook-port=1 --http-port 65535 --incluster "
-                                  "--strict-references=false --require-fqdn-grants=true --shutdown-delay 1m30s "
-                                  "--log-level=debug --ingressroute-root-namespaces=a,b "
-                                  "--ingressroute-root-namespaces c --http-address ::1");
+        AUTO(options) *o =
+                parsed("serve --disable=webhook,status --insecure --webhook-port=1 --http-port 65535 --incluster "
+                       "--strict-references=false --require-fqdn-grants=true --shutdown-delay 1m30s "
+                       "--log-level=debug --ingressroute-root-namespaces=a,b "
+                       "--ingressroute-root-namespaces c --http-address ::1");
         assert_int_equal(o->serve.disable, DISABLE_WEBHOOK | DISABLE_STATUS);
         assert_int_equal(o->serve.webhook_port, 1);
         assert_int_equal(o->serve.http_port, 65535);
@@ -120,6 +125,64 @@ static void flags__every_form__is_read(void **state)
         assert_int_equal(o->policy.root_namespaces.count, 3);
         assert_string_equal(o->policy.root_namespaces.items[0], "a");
         assert_string_equal(o->policy.root_namespaces.items[2], "c");
+}
+
+static void flags__xds__contours_names_are_taken_too(void **state)
+{
+        (void)state;
+        AUTO(options) *o =
+                parsed("serve --disable webhook --contour-cafile a --contour-cert-file=b --contour-key-file c "
+                       "--xds-address 0.0.0.0 --xds-client-names envoy,gateway");
+        assert_string_equal(o->serve.xds_ca_file, "a");
+        assert_string_equal(o->serve.xds_cert_file, "b");
+        assert_string_equal(o->serve.xds_key_file, "c");
+        assert_int_equal(o->serve.xds_client_names.count, 2);
+        assert_string_equal(o->serve.xds_client_names.items[0], "envoy");
+}
+
+static void defaults__envoy__are_those_of_the_translator(void **state)
+{
+        (void)state;
+        AUTO(options) *o = parsed("serve --disable webhook --insecure");
+        const struct xds_options *d = &xds_options_default, *v = &o->envoy;
+        const struct xds_listen *const pairs[][2] = {
+                {&d->http, &v->http}, {&d->https, &v->https}, {&d->stats, &v->stats}};
+        for (size_t i = 0; i < COUNT_OF(pairs); i++) {
+                assert_string_equal(pairs[i][0]->address, pairs[i][1]->address);
+                assert_int_equal(pairs[i][0]->port, pairs[i][1]->port);
+        }
+        assert_string_equal(d->http_access_log, v->http_access_log);
+        assert_string_equal(d->https_access_log, v->https_access_log);
+        assert_true(d->connect_timeout == v->connect_timeout && d->tracing_percent == v->tracing_percent);
+        assert_int_equal(d->access_log.form, v->access_log.form);
+        assert_int_equal(d->underscores, v->underscores);
+        assert_int_equal(d->escaped_slashes, v->escaped_slashes);
+        assert_int_equal(d->xff_trusted_hops, v->xff_trusted_hops);
+        assert_null(v->tracing_host);
+}
+
+static void flags__envoy__every_one_arrives(void **state)
+{
+        (void)state;
+        AUTO(options) *o = parsed("serve --disable webhook --insecure --envoy-service-http-port 80 --stats-address ::1 "
+                                  "--accesslog-format json --json-fields path,tenant=%REQ(X-TENANT)% "
+                                  "--use-proxy-protocol --xff-num-trusted-hops 2 --headers-with-underscores allow "
+                                  "--escaped-slashes keep --connect-timeout 2s --tracing-otlp [::1]:4317 "
+                                  "--tracing-sampling 0.5");
+        const struct xds_options *v = &o->envoy;
+        assert_int_equal(v->http.port, 80);
+        assert_string_equal(v->stats.address, "::1");
+        assert_int_equal(v->access_log.form, ACCESS_LOG_JSON);
+        assert_int_equal(v->access_log.field_count, 2);
+        assert_string_equal(v->access_log.fields[1], "tenant=%REQ(X-TENANT)%");
+        assert_true(v->use_proxy_protocol);
+        assert_int_equal(v->xff_trusted_hops, 2);
+        assert_int_equal(v->underscores, UNDERSCORES_ALLOW);
+        assert_int_equal(v->escaped_slashes, SLASHES_KEEP);
+        assert_true(v->connect_timeout == 2 * DURATION_SECOND);
+        assert_string_equal(v->tracing_host, "::1");
+        assert_int_equal(v->tracing_port, 4317);
+        assert_true(v->tracing_percent == 0.5);
 }
 
 static void flags__lint__shares_the_policy_and_takes_files(void **state)
@@ -169,6 +232,25 @@ static void flags__wrong__say_what_and_what_to_do(void **state)
                 {"serve --webhook-cert-file x", "go together"},
                 {"serve --disable webhook --default-ingress-class", "needs --ingress-class-name"},
                 {"serve --disable webhook --incluster --kubeconfig x", "exclude each other"},
+                {"serve --disable webhook", "xDS needs --xds-cafile, --xds-cert-file and --xds-key-file"},
+                {"serve --disable webhook --xds-cafile a --xds-cert-file b", "xDS needs --xds-cafile"},
+                {"serve --disable webhook --insecure --xds-cafile a", "exclude each other"},
+                {"serve --disable webhook --insecure --xds-address 10.0.0.1", "it needs a loopback --xds-address"},
+                {"serve --disable webhook --insecure --xds-address ::", "whoever reaches :: would get the keys"},
+                {"serve --disable webhook --insecure --stats-port 8080", "must differ"},
+                {"serve --disable webhook --insecure --connect-timeout 0s", "--connect-timeout: at least 1ms"},
+                {"serve --disable webhook --insecure --envoy-https-access-log a", "\"a\" is no absolute path"},
+                {"serve --disable webhook --insecure --json-fields path", "needs --accesslog-format json"},
+                {"serve --disable webhook --insecure --accesslog-format json --json-fields path,nonsense",
+                 "\"nonsense\" is no known field"},
+                {"serve --disable webhook --insecure --accesslog-format json --accesslog-format-string x",
+                 "--accesslog-json-fields is for json"},
+                {"serve --disable webhook --insecure --tracing-otlp collector", "\"collector\" is not HOST:PORT"},
+                {"serve --disable webhook --insecure --tracing-otlp :4317", "is not HOST:PORT"},
+                {"serve --disable webhook --insecure --tracing-otlp a:70000", "is not HOST:PORT"},
+                {"serve --disable webhook --insecure --tracing-otlp ::1:4317", "is not HOST:PORT"},
+                {"serve --tracing-sampling 101", "--tracing-sampling: \"101\" is no percentage: 0-100"},
+                {"serve --xff-num-trusted-hops -1", "\"-1\" is no number: 0 and up"},
                 {"serve --disable webhook --ignore-object a/b", "is not KIND/NAMESPACE/NAME"},
                 {"serve --disable webhook --ignore-object IngresRoute/a/b", "is of no kind that is read"},
                 {"lint", "needs files or folders"},
@@ -230,7 +312,7 @@ static void sources__all_three__flag_over_environment_over_file(void **state)
                                                 "GATEHOUSE_LOG_LEVEL=", NULL};
         environment_of_test = variables;
         char line[256];
-        snprintf(line, sizeof(line), "serve -c %s --http-port 3 --strict-references=false", f.path);
+        snprintf(line, sizeof(line), "serve --insecure -c %s --http-port 3 --strict-references=false", f.path);
         AUTO(options) *o = parsed(line);
         assert_int_equal(o->serve.http_port, 3);
         assert_int_equal(o->serve.webhook_port, 2);
@@ -247,7 +329,7 @@ static void sources__file_named_by_environment__is_read(void **state)
 {
         (void)state;
         AUTO_FILE f;
-        write_config(&f, "http-port: 17\ndisable: webhook\n");
+        write_config(&f, "http-port: 17\ndisable: webhook,xds\n");
         AUTO_STR *variable = mem_printf("GATEHOUSE_CONFIG_PATH=%s", f.path);
         const char *const variables[] = {variable, NULL};
         environment_of_test = variables;
@@ -353,6 +435,9 @@ int main(void)
                 TEST(defaults__serve__are_those_of_operations_md),
                 TEST(defaults__certgen__are_those_of_operations_md),
                 TEST(flags__every_form__is_read),
+                TEST(flags__xds__contours_names_are_taken_too),
+                TEST(defaults__envoy__are_those_of_the_translator),
+                TEST(flags__envoy__every_one_arrives),
                 TEST(flags__lint__shares_the_policy_and_takes_files),
                 TEST(flags__wrong__say_what_and_what_to_do),
                 TEST(commands__unknown__suggests_the_nearest),

@@ -22,6 +22,7 @@
 
 struct manager {
         const struct shutdown_options *options;
+        uint16_t stats_port;  /* of Envoy */
         pthread_mutex_t lock; /* one drains, the others wait for it */
         bool drained;
 };
@@ -48,7 +49,7 @@ static bool wait_until_idle(const struct manager *m, int64_t begun, int64_t dead
 {
         size_t open = SIZE_MAX, before = SIZE_MAX;
         for (;;) {
-                if (!envoy_admin_open_connections(m->options->admin_address, m->options->stats_port, &open, e))
+                if (!envoy_admin_open_connections(m->options->admin_address, m->stats_port, &open, e))
                         return false;
                 int64_t now = time_monotonic();
                 if (open != before)
@@ -96,7 +97,8 @@ static void wait_for_answers(const struct http *http)
 
 int shutdown_manager_run(const struct options *o)
 {
-        struct manager m = {.options = &o->shutdown, .lock = PTHREAD_MUTEX_INITIALIZER};
+        struct manager m = {
+                .options = &o->shutdown, .stats_port = o->envoy.stats.port, .lock = PTHREAD_MUTEX_INITIALIZER};
         const struct http_route routes[] = {{"GET", "/shutdown", handle_shutdown, &m}};
         struct err e = {0};
         log_set_format((enum log_format)o->log_format);

@@ -54,7 +54,7 @@ until_true "an answer of the API server" kubectl get namespaces
 
 # ---- gatehouse ----
 address=${DEMO_ADDRESS:-127.0.0.1}
-webhook_port=$(free_port) http_port=$(free_port) debug_port=$(free_port)
+webhook_port=$(free_port) xds_port=$(free_port) http_port=$(free_port) debug_port=$(free_port)
 build/gatehouse certgen --pem "$dir/certs" --ip "$address" >"$dir/certgen.log"
 kubectl apply -k manifests/crds >/dev/null
 until_true "the CRDs" kubectl get ingressroutes -A
@@ -63,6 +63,8 @@ kubectl create namespace gatehouse-system >/dev/null 2>&1 || true
 build/gatehouse serve --webhook-address "$address" --webhook-port "$webhook_port" \
         --webhook-cert-file "$dir/certs/gatehouse-webhook-tls/tls.crt" \
         --webhook-key-file "$dir/certs/gatehouse-webhook-tls/tls.key" \
+        --xds-port "$xds_port" --xds-cafile "$dir/certs/gatehouse-xds-tls/ca.crt" \
+        --xds-cert-file "$dir/certs/gatehouse-xds-tls/tls.crt" --xds-key-file "$dir/certs/gatehouse-xds-tls/tls.key" \
         --http-address 127.0.0.1 --http-port "$http_port" --debug-http-port "$debug_port" \
         --log-format text --shutdown-delay 0s >"$dir/gatehouse.log" 2>&1 & pids+=($!)
 until_true "readiness of gatehouse" curl -fs "http://127.0.0.1:$http_port/readyz"
