@@ -71,6 +71,8 @@ static void work(evutil_socket_t fd, short what, void *arg)
         struct server *s = arg;
         s->working = true;
         pipeline_turn(s->pipeline);
+        if (!pipeline_is_busy(s->pipeline))
+                s->seen = 0;
         if (s->writer) {
                 status_writer_turn(s->writer);
                 trim_after_first_writes(s);
@@ -84,6 +86,14 @@ static void wake(void *arg)
         struct server *s = arg;
         if (!s->working)
                 arm_work(s);
+}
+
+static void on_change(void *arg)
+{
+        struct server *s = arg;
+        if (!s->seen)
+                s->seen = time_monotonic();
+        wake(s);
 }
 
 /* ---- what follows from what ---- */
@@ -107,7 +117,7 @@ static void become_ready(struct server *s)
         struct err e = {0};
         /* What the lists and the first build left behind goes back; later this would stop the loop for too long. */
         malloc_trim(0);
-        if (serve_is_enabled(s, DISABLE_WEBHOOK) && !open_webhook(s, &e)) {
+        if (!serve_xds_open(s, &e) || (serve_is_enabled(s, DISABLE_WEBHOOK) && !open_webhook(s, &e))) {
                 serve_fail(s, &e);
                 return;
         }
@@ -177,8 +187,7 @@ static void tick(evutil_socket_t fd, short what, void *arg)
         struct server *s = arg;
         health_beat(s->health);
         feeds_tick(s->feeds);
-        if (s->keypair)
-                serve_check_certificates(s);
+        serve_check_certificates(s);
 }
 
 /* ---- the end ---- */
@@ -188,14 +197,19 @@ static void leave(struct server *s)
         event_base_loopbreak(s->base);
 }
 
+/* Last of the two: stopping the webhook holds up the loop, which ends the streams. */
+static void stop_webhook(struct server *s)
+{
+        webhook_server_stop(mem_take(&s->webhook), DRAIN_GRACE);
+        leader_release(s->leader, leave);
+}
+
 /* The delay is over: whoever balances load has noticed that we are not ready. */
 static void drain(evutil_socket_t fd, short what, void *arg)
 {
         (void)fd;
         (void)what;
-        struct server *s = arg;
-        webhook_server_stop(mem_take(&s->webhook), DRAIN_GRACE);
-        leader_release(s->leader, leave);
+        serve_xds_drain(arg, stop_webhook);
 }
 
 static void on_signal(evutil_socket_t signal_number, short what, void *arg)
@@ -215,7 +229,7 @@ static void on_signal(evutil_socket_t signal_number, short what, void *arg)
 
 /* ---- the beginning ---- */
 
-static bool load_certificates(struct server *s, struct err *e)
+static bool start_webhook(struct server *s, struct err *e)
 {
         const struct serve_options *o = &s->options->serve;
         if (!serve_is_enabled(s, DISABLE_WEBHOOK))
@@ -227,7 +241,6 @@ static bool load_certificates(struct server *s, struct err *e)
         s->keypair = keypair_new(&files, time_now_micros(), e);
         if (!s->keypair)
                 return err_wrap(e, "webhook");
-        serve_check_certificates(s);
         return serve_port_is_free(o->webhook_address, o->webhook_port, e) || err_wrap(e, "--webhook-port");
 }
 
@@ -265,7 +278,7 @@ static void make_pipeline(struct server *s)
                 .policy = &s->policy,
                 .wall = time_now_micros,
                 .monotonic = time_monotonic,
-                .wake = wake,
+                .wake = on_change,
                 .arg = s,
         });
         if (serve_is_enabled(s, DISABLE_STATUS))
@@ -280,11 +293,6 @@ static void make_pipeline(struct server *s)
                         .wake = wake,
                         .arg = s,
                 });
-        pipeline_add_reader(s->pipeline, &(struct pipeline_reader){
-                                                 .store_changed = on_store_changed,
-                                                 .settled = on_settled,
-                                                 .arg = s,
-                                         });
         const struct serve_options *o = &s->options->serve;
         s->webhook_state = (struct webhook_state){
                 .lock = &s->lock,
@@ -293,6 +301,16 @@ static void make_pipeline(struct server *s)
                 .warn_only = o->admission_mode == ADMISSION_REPORT,
                 .mutate = {.default_ingress_class = o->default_ingress_class, .write_defaults = o->write_defaults},
         };
+}
+
+/* Behind the xDS part's: what is opened when all has settled has something to tell. */
+static void add_reader(struct server *s)
+{
+        pipeline_add_reader(s->pipeline, &(struct pipeline_reader){
+                                                 .store_changed = on_store_changed,
+                                                 .settled = on_settled,
+                                                 .arg = s,
+                                         });
 }
 
 static void make_events(struct server *s)
@@ -318,7 +336,11 @@ static bool start(struct server *s, struct err *e)
         s->base = event_base_new();
         make_events(s);
         make_pipeline(s);
-        if (!load_certificates(s, e) || !serve_http_start(s, e) || !connect_kubernetes(s, e))
+        if (!start_webhook(s, e) || !serve_xds_start(s, e))
+                return false;
+        add_reader(s);
+        serve_check_certificates(s);
+        if (!serve_http_start(s, e) || !connect_kubernetes(s, e))
                 return false;
         s->leader = leader_new(s);
         s->claims = claims_new(s);
@@ -343,10 +365,12 @@ static void finish(struct server *s)
         claims_free(s->claims);
         feeds_free(s->feeds);
         client_free(s->client);
+        serve_xds_free(s->xds);
         status_writer_free(s->writer);
         pipeline_free(s->pipeline);
         store_free(s->store);
         keypair_free(s->keypair);
+        keypair_free(s->xds_keypair);
         health_free(s->health);
         loop_calls_free(s->calls);
         struct event *const events[] = {s->work, s->stop, s->tick, s->sigterm, s->sigint};

@@ -21,6 +21,8 @@
 struct feeds;
 struct claims;
 struct leader;
+struct xds;
+struct xds_server;
 
 /* One status on its way. */
 struct serve_write {
@@ -38,7 +40,8 @@ struct server {
         struct health *health;
         struct http *http, *debug_http;
         struct loop_calls *calls;
-        struct keypair *keypair; /* NULL: no webhook */
+        struct keypair *keypair;     /* NULL: no webhook */
+        struct keypair *xds_keypair; /* NULL: no xDS, or without TLS */
 
         pthread_rwlock_t lock; /* of store and policy */
         struct store *store;
@@ -48,6 +51,8 @@ struct server {
         struct serve_write writes[STATUS_IN_FLIGHT_MAX];
         struct webhook_state webhook_state;
         struct webhook_server *webhook;
+        struct xds *xds; /* NULL: --disable xds */
+        int64_t seen;    /* when the oldest change that is not compiled and told yet arrived; monotonic, 0: none */
 
         struct client *client;
         struct feeds *feeds;
@@ -90,8 +95,19 @@ bool leader_is_writing(const struct leader *l);
 /* Something that writing depends on has changed. */
 void leader_advance(struct leader *l);
 
-/* serve_meter.c: counts what the client does; looks after the certificate's end */
+/* serve_xds.c: what Envoys are told, and the port on which they ask */
+bool serve_xds_start(struct server *s, struct err *e);
+/* All is built: listens. */
+bool serve_xds_open(struct server *s, struct err *e);
+/* Ends the streams gracefully, then calls done once, after a few seconds at the latest. */
+void serve_xds_drain(struct server *s, void (*done)(struct server *s));
+void serve_xds_free(struct xds *x);
+/* Who listens, or NULL. */
+struct xds_server *serve_xds_listener(const struct server *s);
+
+/* serve_meter.c: counts what the client does; looks after the certificates */
 void serve_observe_client(struct server *s);
+/* Takes up new files, and says how long what is in use is good. */
 void serve_check_certificates(struct server *s);
 
 /* serve_http.c */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* serve_meter - counts what the client does, and looks after the webhook's certificate. */
+/* serve_meter - counts what the client does, and looks after the certificates. */
 #include "cmd/serve_internal.h"
 
 #include "base/metric.h"
@@ -35,19 +35,28 @@ void serve_observe_client(struct server *s)
         client_observe(s->client, count_request, metric_new(&requests_def));
 }
 
-void serve_check_certificates(struct server *s)
+static void check_certificate(struct server *s, const char *name, struct keypair *k)
 {
         int64_t now = time_now_micros();
-        keypair_poll(s->keypair, now);
-        int64_t left = keypair_not_after(s->keypair) - now;
-        metric_set(metric_cell(metric_new(&expiry_def), "webhook", NULL, NULL), left / TIME_MICROS_PER_SECOND);
-        char problem[ERR_TEXT_MAX], until[TIME_TEXT_MAX], text[ERR_TEXT_MAX + 64];
-        keypair_problem(s->keypair, problem);
-        time_format_seconds(keypair_not_after(s->keypair), until);
+        keypair_poll(k, now);
+        int64_t left = keypair_not_after(k) - now;
+        metric_set(metric_cell(metric_new(&expiry_def), name, NULL, NULL), left / TIME_MICROS_PER_SECOND);
+        char problem[ERR_TEXT_MAX], until[TIME_TEXT_MAX], part[64], text[ERR_TEXT_MAX + 64];
+        keypair_problem(k, problem);
+        time_format_seconds(keypair_not_after(k), until);
         if (problem[0])
-                snprintf(text, sizeof(text), "webhook: the files are not used: %s", problem);
+                snprintf(text, sizeof(text), "the files are not used: %s", problem);
         else
-                snprintf(text, sizeof(text), "webhook: good until %s", until);
+                snprintf(text, sizeof(text), "good until %s", until);
         bool warn = problem[0] || left < CERTIFICATE_WARNING;
-        health_report(s->health, "certificates", warn ? HEALTH_WARNING : HEALTH_GOOD, text);
+        snprintf(part, sizeof(part), "certificate %s", name);
+        health_report(s->health, part, warn ? HEALTH_WARNING : HEALTH_GOOD, text);
+}
+
+void serve_check_certificates(struct server *s)
+{
+        if (s->keypair)
+                check_certificate(s, "webhook", s->keypair);
+        if (s->xds_keypair)
+                check_certificate(s, "xds", s->xds_keypair);
 }

@@ -232,6 +232,11 @@ int64_t pipeline_due(const struct pipeline *p)
         return p->unsettled || (p->changed_first && !p->dirty_first) ? 0 : due;
 }
 
+bool pipeline_is_busy(const struct pipeline *p)
+{
+        return p->event_next < p->event_count || p->unsettled || p->dirty_first || p->changed_first;
+}
+
 static void mark_rechecks(struct pipeline *p)
 {
         int64_t now = p->options.wall();

@@ -67,6 +67,8 @@ bool pipeline_is_built(const struct pipeline *p);
 
 /* When pipeline_turn() wants to be called: on the monotonic clock, 0 for now, INT64_MAX for never. */
 int64_t pipeline_due(const struct pipeline *p);
+/* Something has come that is not compiled and told yet. */
+bool pipeline_is_busy(const struct pipeline *p);
 /* Does what is due, for about PIPELINE_TURN at most. */
 void pipeline_turn(struct pipeline *p);
 

@@ -33,7 +33,7 @@ class EnvoyPorts:
 class Server:
     """One replica. `port`s stay the same over restarts, so that the webhook configurations stay true.
 
-    Without `envoy_ports` it has no xDS."""
+    Its Envoys listen at `envoy_ports`; without them there are none."""
 
     def __init__(self, cluster, directory, flags=(), certificates=None, name="gatehouse", webhook_port=None,
                  envoy_ports=None):
@@ -44,6 +44,7 @@ class Server:
         self.http_port, self.debug_port = free_port(), free_port()
         self.xds_port, self.envoy_ports = free_port(), envoy_ports
         self.certificates = certificates or issue_certificates(self.directory / "pem")
+        self.xds_certificates = self.certificates.parent / "gatehouse-xds-tls"
         self.process = None
 
     def argv(self):
@@ -54,11 +55,12 @@ class Server:
                 *self.xds_flags(), "--shutdown-delay", "0s", *self.flags]
 
     def xds_flags(self):
-        if not self.envoy_ports:
-            return ["--disable", "xds"]
-        pair = self.certificates.parent / "gatehouse-xds-tls"
-        return ["--xds-address", "127.0.0.1", "--xds-port", self.xds_port, "--xds-cafile", pair / "ca.crt",
-                "--xds-cert-file", pair / "tls.crt", "--xds-key-file", pair / "tls.key", *self.envoy_ports.flags()]
+        envoy = self.envoy_ports.flags() if self.envoy_ports else []
+        if "--insecure" in self.flags:
+            return ["--xds-port", self.xds_port, *envoy]
+        pair = self.xds_certificates
+        return ["--xds-port", self.xds_port, "--xds-cafile", pair / "ca.crt", "--xds-cert-file", pair / "tls.crt",
+                "--xds-key-file", pair / "tls.key", *envoy]
 
     def start(self, wait=True):
         self.process = Process(self.argv(), self.directory / f"{self.name}.log")

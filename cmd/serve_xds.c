@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* serve_xds - Envoys get what the pipeline compiles: cache and xDS server, from the first build to the drain. */
+#include "cmd/serve_internal.h"
+
+#include "base/log.h"
+#include "base/time.h"
+#include "xds/server.h"
+
+/* Streams end within GRPC_DRAIN_SPREAD; a peer that does not take even that is cut. */
+#define DRAIN_MAX (GRPC_DRAIN_SPREAD + 2 * DURATION_SECOND)
+
+struct xds {
+        struct server *server;
+        struct cache *cache;
+        struct xds_server *listener; /* NULL until the first build is done */
+        struct event *drain_end;
+        void (*drained)(struct server *s);
+};
+
+/* ---- what changes ---- */
+
+static void tell(struct xds *x, int64_t seen)
+{
+        if (x->listener)
+                xds_server_cache_changed(x->listener, seen);
+}
+
+static void on_settled(void *arg)
+{
+        struct xds *x = arg;
+        int64_t now = time_monotonic();
+        if (!cache_is_open(x->cache))
+                cache_open(x->cache, now);
+        tell(x, x->server->seen);
+}
+
+/* ---- the beginning ---- */
+
+static bool load_keypair(struct server *s, struct err *e)
+{
+        const struct serve_options *o = &s->options->serve;
+        if (o->insecure)
+                return true;
+        struct keypair_files files = {"xds", o->xds_cert_file, o->xds_key_file, o->xds_ca_file};
+        s->xds_keypair = keypair_new(&files, time_now_micros(), e);
+        return s->xds_keypair || err_wrap(e, "xDS");
+}
+
+bool serve_xds_start(struct server *s, struct err *e)
+{
+        const struct serve_options *o = &s->options->serve;
+        if (!serve_is_enabled(s, DISABLE_XDS))
+                return true;
+        if (!load_keypair(s, e))
+                return false;
+        if (!serve_port_is_free(o->xds_address, o->xds_port, e))
+                return err_wrap(e, "--xds-port");
+        struct xds *x = s->xds = mem_zalloc(sizeof(*x));
+        x->server = s;
+        x->cache = cache_new();
+        pipeline_add_reader(s->pipeline, &(struct pipeline_reader){
+                                                 .settled = on_settled,
+                                                 .arg = x,
+                                         });
+        return true;
+}
+
+bool serve_xds_open(struct server *s, struct err *e)
+{
+        struct xds *x = s->xds;
+        const struct serve_options *o = &s->options->serve;
+        if (!x)
+                return true;
+        x->listener = xds_server_new(
+                &(struct xds_server_options){
+                        .base = s->base,
+                        .cache = x->cache,
+                        .address = o->xds_address,
+                        .port = o->xds_port,
+                        .keypair = s->xds_keypair,
+                        .client_names = o->xds_client_names.items,
+                        .client_name_count = o->xds_client_names.count,
+                },
+                e);
+        if (!x->listener)
+                return false;
+        log_info("xDS is open", "address", o->xds_address, "port", log_int(xds_server_port(x->listener)), "tls",
+                 o->insecure ? "no" : "yes", NULL);
+        return true;
+}
+
+/* ---- the end ---- */
+
+static void end_drain(struct xds *x)
+{
+        void (*drained)(struct server *) = mem_take(&x->drained);
+        event_del(x->drain_end);
+        if (drained)
+                drained(x->server);
+}
+
+static void on_drained(void *arg)
+{
+        end_drain(arg);
+}
+
+static void on_drain_end(evutil_socket_t fd, short what, void *arg)
+{
+        (void)fd;
+        (void)what;
+        struct xds *x = arg;
+        log_warn("xDS: streams that have not ended are cut", "streams", log_int(xds_server_clients(x->listener)), NULL);
+        end_drain(x);
+}
+
+void serve_xds_drain(struct server *s, void (*done)(struct server *s))
+{
+        struct xds *x = s->xds;
+        if (!x || !x->listener) {
+                done(s);
+                return;
+        }
+        x->drained = done;
+        x->drain_end = evtimer_new(s->base, on_drain_end, x);
+        event_add(x->drain_end, &(struct timeval){.tv_sec = DRAIN_MAX / DURATION_SECOND});
+        xds_server_drain(x->listener, on_drained, x);
+}
+
+void serve_xds_free(struct xds *x)
+{
+        if (!x)
+                return;
+        xds_server_free(x->listener);
+        cache_free(x->cache);
+        if (x->drain_end)
+                event_free(x->drain_end);
+        mem_free(x);
+}
+
+struct xds_server *serve_xds_listener(const struct server *s)
+{
+        return s->xds ? s->xds->listener : NULL;
+}
