@@ -183,6 +183,7 @@ layers: ## each folder includes only what design.md allows
 docs: $(B)/gatehouse ## rewrite the docs that come from the binary's tables
 	@$(B)/gatehouse help --markdown >docs/flags.md
 	@$(B)/gatehouse help rules --markdown >docs/rules.md
+	@$(B)/gatehouse help metrics --markdown >docs/metrics.md
 format: ## rewrite all C files by .clang-format
 	@clang-format -i $(ALL_C) $(ALL_H)
 compile_commands.json: Makefile $(ALL_C)

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Upper bounds in nanoseconds: a review takes 100 us to a few ms, a watch event to a push about 1 to 100 ms. */
@@ -147,6 +148,26 @@ int64_t metric_get(const struct metric_cell *c)
         return count;
 }
 
+/* ---- text ---- */
+
+const char *metric_type_name(enum metric_type type)
+{
+        switch (type) {
+        case METRIC_COUNTER:
+                return "counter";
+        case METRIC_GAUGE:
+                return "gauge";
+        case METRIC_HISTOGRAM:
+                return "histogram";
+        }
+        __builtin_unreachable();
+}
+
+void metric_render_head(struct buf *out, const struct metric_def *def)
+{
+        buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", def->name, def->help, def->name, metric_type_name(def->type));
+}
+
 static void render_histogram(struct buf *out, const char *name, const char *labels, const struct metric_cell *c)
 {
         const char *comma = *labels ? "," : "";
@@ -181,9 +202,7 @@ static void render_cell(struct buf *out, const struct metric *m, const char *lab
 
 static void render_family(struct buf *out, const struct metric *m)
 {
-        static const char *const type_names[] = {"counter", "gauge", "histogram"};
-        buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", m->def->name, m->def->help, m->def->name,
-                   type_names[m->def->type]);
+        metric_render_head(out, m->def);
         struct map_entry *cells = map_sorted(m->cells);
         for (size_t i = 0; i < map_count(m->cells); i++)
                 render_cell(out, m, cells[i].key, cells[i].value);
@@ -210,6 +229,32 @@ static void free_family(const char *key, void *value, void *arg)
         map_each(m->cells, free_cell, NULL);
         map_free(m->cells);
         mem_free(m);
+}
+
+/* ---- the list ---- */
+
+/* The ends of the section are the linker's; weak, because a program may list nothing. */
+extern const struct metric_list __start_metric_lists[] __attribute__((weak));
+extern const struct metric_list __stop_metric_lists[] __attribute__((weak));
+
+static int compare_names(const void *a, const void *b)
+{
+        const struct metric_def *const *x = a, *const *y = b;
+        return strcmp((*x)->name, (*y)->name);
+}
+
+const struct metric_def **metric_listed(size_t *count)
+{
+        size_t n = 0;
+        for (const struct metric_list *l = __start_metric_lists; l < __stop_metric_lists; l++)
+                n += l->count;
+        const struct metric_def **all = mem_calloc(n + 1, sizeof(*all));
+        *count = 0;
+        for (const struct metric_list *l = __start_metric_lists; l < __stop_metric_lists; l++)
+                for (size_t i = 0; i < l->count; i++)
+                        all[(*count)++] = &l->defs[i];
+        qsort(all, n, sizeof(*all), compare_names);
+        return all;
 }
 
 void metric_reset_all(void)

@@ -26,6 +26,25 @@ struct metric_def {
         const char *labels[METRIC_LABELS_MAX]; /* unused ones NULL */
 };
 
+/*
+ * METRIC_LIST(defs, count); at file scope behind the definitions: enters them in the list of all metrics that this
+ * program can show, registered or not. The linker gathers the entries.
+ */
+struct metric_list {
+        const struct metric_def *defs;
+        size_t count;
+};
+#define METRIC_LIST(defs, count) METRIC_LIST_NAMED(defs, count, __COUNTER__)
+#define METRIC_LIST_NAMED(defs, count, n) METRIC_LIST_ENTRY(defs, count, n)
+#define METRIC_LIST_ENTRY(defs, count, n)                                                                              \
+        static const struct metric_list metric_list_##n                                                                \
+                __attribute__((used, section("metric_lists"), aligned(sizeof(void *)))) = {defs, count}
+
+/* All that are listed, by name; the array (not the definitions) is the caller's. */
+const struct metric_def **metric_listed(size_t *count);
+/* "counter", "gauge" or "histogram". */
+const char *metric_type_name(enum metric_type type);
+
 /* Registers a family for the life of the process; def's strings are borrowed for ever. */
 struct metric *metric_new(const struct metric_def *def) __attribute__((returns_nonnull));
 
@@ -47,6 +66,9 @@ int64_t metric_get(const struct metric_cell *c);
 
 /* All families by name, cells by label values. */
 void metric_render(struct buf *out);
+
+/* The lines # HELP and # TYPE, for a family that is written without cells. */
+void metric_render_head(struct buf *out, const struct metric_def *def);
 
 /* Forgets every family: for tests. */
 void metric_reset_all(void);

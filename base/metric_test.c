@@ -23,6 +23,24 @@ static const struct metric_def depth = {.name = "a_depth", .type = METRIC_GAUGE,
 static const struct metric_def seconds = {
         .name = "c_seconds", .type = METRIC_HISTOGRAM, .help = "Time.", .labels = {"kind"}};
 
+METRIC_LIST(&requests, 1);
+METRIC_LIST(&depth, 1);
+
+static void metric_listed__whatever_their_order__by_name(void **state)
+{
+        (void)state;
+        size_t count;
+        const struct metric_def **all = metric_listed(&count);
+        size_t mine = 0;
+        for (size_t i = 0; i < count; i++) {
+                assert_true(i == 0 || strcmp(all[i - 1]->name, all[i]->name) < 0);
+                mine += all[i] == &requests || all[i] == &depth;
+                assert_ptr_not_equal(all[i], &seconds);
+        }
+        assert_int_equal(mine, 2);
+        mem_free(all);
+}
+
 static void expect_text(const char *expected)
 {
         AUTO(buf) *text = buf_new(1 << 20);
@@ -133,6 +151,7 @@ static void metric_clear__computed_anew__old_cells_are_gone(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                TEST(metric_listed__whatever_their_order__by_name),
                 TEST(metric_render__families_and_cells__by_name_and_label),
                 TEST(metric_render__nothing_registered__nothing),
                 TEST(metric_cell__same_labels__same_cell),

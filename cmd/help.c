@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* help - `gatehouse help`: commands and flags, and the rules, both from their tables. */
+/* help - `gatehouse help`: commands and flags, rules, metrics, each from its table. */
 #include "cmd/commands.h"
 
+#include "base/metric.h"
 #include "dag/rule.h"
 
 #include <stdio.h>
@@ -59,6 +60,42 @@ static void rules_markdown(struct buf *out)
         }
 }
 
+static void labels_text(struct buf *out, const struct metric_def *m, const char *separator)
+{
+        for (size_t i = 0; i < METRIC_LABELS_MAX && m->labels[i]; i++)
+                buf_printf(out, "%s%s", i ? separator : "", m->labels[i]);
+}
+
+static void metric_text(struct buf *out, const struct metric_def *m)
+{
+        buf_printf(out, "%s%s", m->name, m->labels[0] ? "{" : "");
+        labels_text(out, m, ",");
+        buf_printf(out, "%s\n    %s. %s\n", m->labels[0] ? "}" : "", metric_type_name(m->type), m->help);
+}
+
+static void metric_row(struct buf *out, const struct metric_def *m)
+{
+        buf_printf(out, "| `%s` | %s | ", m->name, metric_type_name(m->type));
+        labels_text(out, m, ", ");
+        buf_printf(out, " | %s |\n", m->help);
+}
+
+static void metrics_help(struct buf *out, bool markdown)
+{
+        if (markdown)
+                buf_append_str(out,
+                               "<!-- written by: gatehouse help metrics --markdown -->\n# Metrics\n\n"
+                               "At `/metrics` on `--http-port`, in Prometheus' text format, on every replica; those "
+                               "of Contour's names (`contour_*`) on the one that writes status only. Times are "
+                               "seconds. What to watch and alert on: [monitoring](monitoring.md).\n\n"
+                               "| metric | type | labels | meaning |\n|---|---|---|---|\n");
+        size_t count;
+        const struct metric_def **all = metric_listed(&count);
+        for (size_t i = 0; i < count; i++)
+                (markdown ? metric_row : metric_text)(out, all[i]);
+        mem_free(all);
+}
+
 static int print(const struct buf *text)
 {
         return fwrite(buf_data(text), 1, buf_len(text), stdout) != buf_len(text) || fflush(stdout) != 0;
@@ -81,6 +118,8 @@ int help_run(const struct options *o)
                 rules_markdown(text);
         else if (str_equal(topic, "rules"))
                 rules_text(text);
+        else if (str_equal(topic, "metrics"))
+                metrics_help(text, o->markdown);
         else if (o->markdown)
                 options_markdown(text);
         else if (!topic)

@@ -24,7 +24,8 @@ const struct command_row command_table[COMMAND_COUNT] = {
         [COMMAND_SHUTDOWN_MANAGER] = {"shutdown-manager", "",
                                       "stands beside Envoy in its pod and lets it finish before the pod ends"},
         [COMMAND_VERSION] = {"version", "", "print the version"},
-        [COMMAND_HELP] = {"help", "[COMMAND|rules]", "print help on a command, or what each rule wants"},
+        [COMMAND_HELP] = {"help", "[COMMAND|rules|metrics]",
+                          "print help on a command, what each rule wants, or what is measured"},
 };
 
 const struct option option_table[] = {

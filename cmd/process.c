@@ -2,6 +2,7 @@
 #include "cmd/process.h"
 
 #include "base/file.h"
+#include "base/metric.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -10,9 +11,25 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-static void append(struct buf *out, const char *name, const char *type, const char *help, double value)
+enum { CPU_SECONDS, OPEN_FILES, MAX_FILES, START_TIME, VIRTUAL_BYTES, RESIDENT_BYTES, PROCESS_METRICS };
+
+static const struct metric_def defs[PROCESS_METRICS] = {
+        [CPU_SECONDS] = {"process_cpu_seconds_total", METRIC_COUNTER, "User and system CPU time in seconds.", {0}},
+        [OPEN_FILES] = {"process_open_fds", METRIC_GAUGE, "Open file descriptors.", {0}},
+        [MAX_FILES] = {"process_max_fds", METRIC_GAUGE, "File descriptors that may be open.", {0}},
+        [START_TIME] = {"process_start_time_seconds",
+                        METRIC_GAUGE,
+                        "Start of the process, in seconds since 1970.",
+                        {0}},
+        [VIRTUAL_BYTES] = {"process_virtual_memory_bytes", METRIC_GAUGE, "Virtual memory.", {0}},
+        [RESIDENT_BYTES] = {"process_resident_memory_bytes", METRIC_GAUGE, "Resident memory.", {0}},
+};
+METRIC_LIST(defs, PROCESS_METRICS);
+
+static void append(struct buf *out, const struct metric_def *def, double value)
 {
-        buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n%s %.17g\n", name, help, name, type, name, value);
+        metric_render_head(out, def);
+        buf_printf(out, "%s %.17g\n", def->name, value);
 }
 
 static double cpu_seconds(void)
@@ -56,16 +73,14 @@ void process_metrics(struct buf *out)
         AUTO(buf) *stat = file_read("/proc/self/stat", 4096, NULL);
         struct rlimit files = {0};
         getrlimit(RLIMIT_NOFILE, &files);
-        append(out, "process_cpu_seconds_total", "counter", "User and system CPU time in seconds.", cpu_seconds());
-        append(out, "process_open_fds", "gauge", "Open file descriptors.", open_files());
-        append(out, "process_max_fds", "gauge", "File descriptors that may be open.", (double)files.rlim_cur);
+        append(out, &defs[CPU_SECONDS], cpu_seconds());
+        append(out, &defs[OPEN_FILES], open_files());
+        append(out, &defs[MAX_FILES], (double)files.rlim_cur);
         if (!stat)
                 return;
         const char *text = buf_data(stat);
         double ticks = (double)sysconf(_SC_CLK_TCK);
-        append(out, "process_start_time_seconds", "gauge", "Start of the process, in seconds since 1970.",
-               boot_seconds() + stat_field(text, 22) / ticks);
-        append(out, "process_virtual_memory_bytes", "gauge", "Virtual memory.", stat_field(text, 23));
-        append(out, "process_resident_memory_bytes", "gauge", "Resident memory.",
-               stat_field(text, 24) * (double)sysconf(_SC_PAGESIZE));
+        append(out, &defs[START_TIME], boot_seconds() + stat_field(text, 22) / ticks);
+        append(out, &defs[VIRTUAL_BYTES], stat_field(text, 23));
+        append(out, &defs[RESIDENT_BYTES], stat_field(text, 24) * (double)sysconf(_SC_PAGESIZE));
 }

@@ -77,12 +77,14 @@ static const struct metric_def restarts_def = {
         .help = "Watches and lists that ended otherwise than by their time.",
         .labels = {"resource", "reason"},
 };
+METRIC_LIST(&restarts_def, 1);
 static const struct metric_def age_def = {
         .name = "gatehouse_store_age_seconds",
         .type = METRIC_GAUGE,
         .help = "Time since the API server last said something about the resource.",
         .labels = {"resource"},
 };
+METRIC_LIST(&age_def, 1);
 
 static const char *resource_of(const struct feed *f)
 {

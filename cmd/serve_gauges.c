@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * serve_gauges - /metrics, with Contour's gauges of IngressRoutes: counted when somebody asks, on the leader only. The
- * loop counts in slices, so that a scrape of a hundred thousand objects holds nothing up.
+ * serve_gauges - /metrics: what is counted when somebody asks, above all Contour's gauges of IngressRoutes, on the
+ * leader only. The loop counts in slices, so that a scrape of a hundred thousand objects holds nothing up.
  */
 #include "cmd/serve_internal.h"
 
 #include "base/map.h"
+#include "base/metric.h"
 #include "base/time.h"
 #include "cmd/endpoint.h"
 #include "cmd/process.h"
@@ -19,15 +20,34 @@
 enum gauge { GAUGE_TOTAL, GAUGE_ROOT, GAUGE_ORPHANED, GAUGE_VALID, GAUGE_INVALID };
 enum { GAUGES = GAUGE_INVALID + 1 };
 
-static const struct {
-        const char *name, *help;
-} gauges[GAUGES] = {
-        [GAUGE_TOTAL] = {"contour_ingressroute_total", "IngressRoutes."},
-        [GAUGE_ROOT] = {"contour_ingressroute_root_total", "IngressRoutes that are roots."},
-        [GAUGE_ORPHANED] = {"contour_ingressroute_orphaned_total", "IngressRoutes that no root reaches."},
-        [GAUGE_VALID] = {"contour_ingressroute_valid_total", "Valid IngressRoutes."},
-        [GAUGE_INVALID] = {"contour_ingressroute_invalid_total", "Invalid IngressRoutes."},
+#define BY_NAMESPACE                                                                                                   \
+        {                                                                                                              \
+                "namespace"                                                                                            \
+        }
+#define BY_HOST                                                                                                        \
+        {                                                                                                              \
+                "namespace", "vhost"                                                                                   \
+        }
+static const struct metric_def gauges[GAUGES] = {
+        [GAUGE_TOTAL] = {"contour_ingressroute_total", METRIC_GAUGE, "IngressRoutes.", BY_NAMESPACE},
+        [GAUGE_ROOT] = {"contour_ingressroute_root_total", METRIC_GAUGE, "IngressRoutes that are roots.", BY_NAMESPACE},
+        [GAUGE_ORPHANED] = {"contour_ingressroute_orphaned_total", METRIC_GAUGE, "IngressRoutes that no root reaches.",
+                            BY_NAMESPACE},
+        [GAUGE_VALID] = {"contour_ingressroute_valid_total", METRIC_GAUGE, "Valid IngressRoutes.", BY_HOST},
+        [GAUGE_INVALID] = {"contour_ingressroute_invalid_total", METRIC_GAUGE, "Invalid IngressRoutes.", BY_HOST},
 };
+METRIC_LIST(gauges, GAUGES);
+
+enum { ONE_REBUILD, ONE_READY, ONE_LEADER, ONES };
+static const struct metric_def ones[ONES] = {
+        [ONE_REBUILD] = {"contour_ingressroute_dagrebuild_timestamp",
+                         METRIC_GAUGE,
+                         "When the graph was last changed, in seconds since 1970.",
+                         {0}},
+        [ONE_READY] = {"gatehouse_ready", METRIC_GAUGE, "1 when /readyz answers 200, else 0.", {0}},
+        [ONE_LEADER] = {"gatehouse_leader", METRIC_GAUGE, "1 on the replica that writes status, 0 on the others.", {0}},
+};
+METRIC_LIST(ones, ONES);
 
 struct scrape {
         struct server *server;
@@ -105,21 +125,24 @@ static void count_slice(void *arg)
 
 static void append_gauge(struct buf *out, const struct scrape *s, enum gauge gauge)
 {
-        buf_printf(out, "# HELP %s %s\n# TYPE %s gauge\n", gauges[gauge].name, gauges[gauge].help, gauges[gauge].name);
+        metric_render_head(out, &gauges[gauge]);
         struct map_entry *sorted = map_sorted(s->counts[gauge]);
         for (size_t i = 0; i < map_count(s->counts[gauge]); i++)
                 buf_printf(out, "%s{%s} %" PRIuPTR "\n", gauges[gauge].name, sorted[i].key, (uintptr_t)sorted[i].value);
         mem_free(sorted);
 }
 
+static void append_one(struct buf *out, int one, int64_t value)
+{
+        metric_render_head(out, &ones[one]);
+        buf_printf(out, "%s %" PRId64 "\n", ones[one].name, value);
+}
+
 static void append_all(struct buf *out, const struct scrape *s)
 {
         for (int i = 0; i < GAUGES; i++)
                 append_gauge(out, s, (enum gauge)i);
-        static const char rebuild[] = "contour_ingressroute_dagrebuild_timestamp";
-        buf_printf(out, "# HELP %s When the graph was last changed, in seconds since 1970.\n# TYPE %s gauge\n", rebuild,
-                   rebuild);
-        buf_printf(out, "%s %" PRId64 "\n", rebuild, s->compiled_at / TIME_MICROS_PER_SECOND);
+        append_one(out, ONE_REBUILD, s->compiled_at / TIME_MICROS_PER_SECOND);
 }
 
 void serve_metrics(const struct http_request *r, struct http_answer *answer, void *arg)
@@ -129,9 +152,12 @@ void serve_metrics(const struct http_request *r, struct http_answer *answer, voi
                 s.counts[i] = map_new();
         endpoint_metrics(r, answer, NULL);
         process_metrics(answer->body);
+        append_one(answer->body, ONE_READY, health_is_ready(s.server->health));
         while (!s.complete && loop_call(s.server->calls, count_slice, &s))
                 ;
         /* Without an answer from the loop the other metrics are told all the same. */
+        if (s.complete && serve_is_enabled(s.server, DISABLE_STATUS))
+                append_one(answer->body, ONE_LEADER, s.leading);
         if (s.complete && s.leading)
                 append_all(answer->body, &s);
         for (int i = 0; i < GAUGES; i++)

@@ -18,6 +18,7 @@ static const struct metric_def build_def = {
         .help = "1, with the version.",
         .labels = {"version"},
 };
+METRIC_LIST(&build_def, 1);
 
 static bool listen_at(struct http **out, const char *address, uint16_t port, const struct http_route *routes,
                       size_t count, const char *flag, struct err *e)

@@ -16,12 +16,14 @@ static const struct metric_def requests_def = {
         .help = "Answers of the API server; code 0: there was none.",
         .labels = {"verb", "resource", "code"},
 };
+METRIC_LIST(&requests_def, 1);
 static const struct metric_def expiry_def = {
         .name = "gatehouse_certificate_expiry_seconds",
         .type = METRIC_GAUGE,
         .help = "Time until the certificate in use expires.",
         .labels = {"name"},
 };
+METRIC_LIST(&expiry_def, 1);
 
 static void count_request(const char *verb, const char *resource, int code, void *arg)
 {

@@ -11,17 +11,20 @@ static const struct metric_def duration_def = {
         .type = METRIC_HISTOGRAM,
         .help = "Time to compile what one batch of changes made dirty.",
 };
+METRIC_LIST(&duration_def, 1);
 static const struct metric_def hosts_def = {
         .name = "gatehouse_dag_hosts",
         .type = METRIC_GAUGE,
         .help = "Virtual hosts that are compiled.",
 };
+METRIC_LIST(&hosts_def, 1);
 static const struct metric_def objects_def = {
         .name = "gatehouse_dag_objects",
         .type = METRIC_GAUGE,
         .help = "Stored objects.",
         .labels = {"kind"},
 };
+METRIC_LIST(&objects_def, 1);
 
 static void make_metrics(struct pipeline_metrics *m)
 {

@@ -27,11 +27,13 @@ static const struct metric_def writes_def = {
         .help = "Answers to writes of a status, by result.",
         .labels = {"result"},
 };
+METRIC_LIST(&writes_def, 1);
 static const struct metric_def queue_def = {
         .name = "gatehouse_status_queue",
         .type = METRIC_GAUGE,
         .help = "IngressRoutes whose status is queued or being written.",
 };
+METRIC_LIST(&queue_def, 1);
 
 /* "namespace/name" in two. */
 static const char *split_key(const char *key, struct arena *a, const char **namespace)

@@ -59,6 +59,10 @@ def test_own_metrics__there__and_counting(server, objects, name):
     assert server.metric(name) > 0, name
 
 
+def test_ready_and_leader__one_replica__both(server, objects):
+    assert server.metric("gatehouse_ready") == 1 and server.metric("gatehouse_leader") == 1
+
+
 def test_metrics__text__is_what_prometheus_reads(server, objects):
     code, text = server.http("/metrics")
     assert code == 200

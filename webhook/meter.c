@@ -11,24 +11,28 @@ static const struct metric_def TOTAL = {
         "Admission reviews by operation, kind and verdict.",
         {"operation", "kind", "verdict"},
 };
+METRIC_LIST(&TOTAL, 1);
 static const struct metric_def DURATION = {
         "gatehouse_admission_duration_seconds",
         METRIC_HISTOGRAM,
         "From the last byte of a review to its answer, waiting for the store included.",
         {0},
 };
+METRIC_LIST(&DURATION, 1);
 static const struct metric_def FINDINGS = {
         "gatehouse_admission_findings_total",
         METRIC_COUNTER,
         "Findings told in answers, by rule.",
         {"rule"},
 };
+METRIC_LIST(&FINDINGS, 1);
 static const struct metric_def REFUSED = {
         "gatehouse_admission_bad_requests_total",
         METRIC_COUNTER,
         "Requests that were no usable AdmissionReview, by HTTP status.",
         {"code"},
 };
+METRIC_LIST(&REFUSED, 1);
 
 static const unsigned STATUSES[] = {400, 404, 405, 413, 415, 503};
 
