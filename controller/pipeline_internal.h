@@ -7,7 +7,7 @@
 #include "base/heap.h"
 #include "base/metric.h"
 #include "controller/pipeline.h"
-#include "controller/table.h"
+#include "base/table.h"
 
 enum {
         BATCH_MAX = 64,           /* compiled between two holds of the write lock */
