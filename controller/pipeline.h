@@ -34,6 +34,11 @@ AUTO_DEFINE(pipeline)
 /* ---- who wants to know; each may be NULL ---- */
 
 struct pipeline_reader {
+        /*
+         * Objects of any kind come (old is NULL), change and go (new is NULL): called with the write lock held and both
+         * valid during the call, so it only takes notes.
+         */
+        void (*stored)(const struct object *old, const struct object *new, void *arg);
         /* The store has changed, its lock is free again. */
         void (*store_changed)(void *arg);
         /* old is NULL for a new host, new for one that nobody asks for any more. References belong to the pipeline. */

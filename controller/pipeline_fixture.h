@@ -9,6 +9,7 @@
 #include "base/time.h"
 #include "controller/pipeline.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -59,7 +60,8 @@ struct world {
         struct policy policy;
         struct store *store;
         struct pipeline *pipeline;
-        struct map *told; /* key -> char *: the state when the object was last told of */
+        struct map *told;              /* key -> char *: the state when the object was last told of */
+        unsigned came, replaced, went; /* objects */
         unsigned hosts_told, objects_told, settled, store_changes, wakes;
 };
 
@@ -101,6 +103,16 @@ static void on_host(const struct host *old, const struct host *new, void *arg)
         ((struct world *)arg)->hosts_told++;
 }
 
+static void on_stored(const struct object *old, const struct object *new, void *arg)
+{
+        struct world *w = arg;
+        assert_true(old || new);
+        assert_int_equal(pthread_rwlock_tryrdlock(&w->lock), EBUSY); /* nobody reads meanwhile */
+        w->came += !old;
+        w->went += !new;
+        w->replaced += old && new;
+}
+
 static void on_settled(void *arg)
 {
         ((struct world *)arg)->settled++;
@@ -133,6 +145,7 @@ static struct world *world_new(void)
                 .arg = w,
         });
         pipeline_add_reader(w->pipeline, &(struct pipeline_reader){
+                                                 .stored = on_stored,
                                                  .object_changed = on_object,
                                                  .object_gone = on_gone,
                                                  .host_changed = on_host,

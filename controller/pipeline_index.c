@@ -268,9 +268,18 @@ static void note_object(const struct object *o, void *arg)
                 pipeline_mark_dirty(p, &ensure_object(p, o)->node);
 }
 
+static void tell_stored(struct pipeline *p, const struct object *old, const struct object *new)
+{
+        for (size_t i = 0; i < p->reader_count; i++) {
+                if (p->readers[i].stored)
+                        p->readers[i].stored(old, new, p->readers[i].arg);
+        }
+}
+
 void pipeline_on_change(const struct object *old, const struct object *new, void *arg)
 {
         struct pipeline *p = arg;
+        tell_stored(p, old, new);
         const struct object *any = new ? new : old;
         if (!p->started || (any->kind != KIND_INGRESSROUTE && any->kind != KIND_INGRESS))
                 return;

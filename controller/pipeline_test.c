@@ -126,6 +126,23 @@ static void sweep__object_left_out__is_gone(void **state)
         assert_null(pipeline_find_host(w->pipeline, "x.example"));
 }
 
+/* Also of kinds that no host is compiled from, and before the start: xds reads endpoints from the store itself. */
+static void stored__objects_come_change_and_go__each_is_told(void **state)
+{
+        (void)state;
+        AUTO(world) *w = world_new();
+        put(w, KIND_ENDPOINTSLICE, "{\"metadata\":{\"namespace\":\"a\",\"name\":\"s-1\"},\"endpoints\":[]}");
+        put_service(w, "a", "s");
+        settle(w);
+        assert_int_equal(w->came, 2);
+        put(w, KIND_ENDPOINTSLICE, "{\"metadata\":{\"namespace\":\"a\",\"name\":\"s-1\"},\"endpoints\":[]}");
+        pipeline_remove(w->pipeline, KIND_SERVICE, "a", "s", 0);
+        settle(w);
+        assert_int_equal(w->came, 2);
+        assert_int_equal(w->replaced, 1);
+        assert_int_equal(w->went, 1);
+}
+
 static void policy__changes__everything_is_judged_again(void **state)
 {
         (void)state;
@@ -231,6 +248,7 @@ int main(void)
                 cmocka_unit_test(change__nobody_reads_it__nothing_is_compiled),
                 cmocka_unit_test(change__owner_goes__loser_takes_the_host),
                 cmocka_unit_test(sweep__object_left_out__is_gone),
+                cmocka_unit_test(stored__objects_come_change_and_go__each_is_told),
                 cmocka_unit_test(policy__changes__everything_is_judged_again),
                 cmocka_unit_test(state__change_not_compiled_yet__is_pending),
                 cmocka_unit_test(coalescing__first_change_after_quiet__is_compiled_at_once),
