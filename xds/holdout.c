@@ -24,7 +24,7 @@ enum verdict {
 
 /* One host. */
 struct part {
-        struct part *next, *prev; /* among those that are OPEN or HELD */
+        struct part *next, *prev; /* among those that are OPEN or HELD, or among those that are REFUSED */
         const struct resource *offered;
         const struct resource *previous;         /* what was shown before, while nobody has answered; or NULL */
         const struct resource *accepted;         /* NULL: nothing yet */
@@ -45,6 +45,7 @@ struct holdout {
         struct part **list; /* by host up to sorted */
         size_t count, sorted, room;
         struct part *unjudged; /* OPEN or HELD */
+        struct part *refused;
         struct publication recent[RECENT];
         uint64_t published; /* number of the last */
         uint64_t acted;     /* NACKs of publications up to here say nothing new */
@@ -138,19 +139,31 @@ static struct part *part_add(struct holdout *h, const char *host)
 
 /* ---- one host ---- */
 
-static bool is_unjudged(const struct part *p)
+/* The list of those with that verdict; NULL: none, most are accepted. */
+static struct part **list_of(struct holdout *h, enum verdict verdict)
 {
-        return p->verdict == OPEN || p->verdict == HELD;
+        switch (verdict) {
+        case OPEN:
+        case HELD:
+                return &h->unjudged;
+        case REFUSED:
+                return &h->refused;
+        case ACCEPTED:
+                return NULL;
+        }
+        __builtin_unreachable();
 }
 
 static void judge(struct holdout *h, struct part *p, enum verdict verdict)
 {
-        bool was = is_unjudged(p);
+        struct part **from = list_of(h, p->verdict), **to = list_of(h, verdict);
         p->verdict = verdict;
-        if (was && !is_unjudged(p))
-                DL_DELETE(h->unjudged, p);
-        else if (!was && is_unjudged(p))
-                DL_APPEND(h->unjudged, p);
+        if (from == to)
+                return;
+        if (from)
+                DL_DELETE(*from, p);
+        if (to)
+                DL_APPEND(*to, p);
 }
 
 static void replace(const struct resource **slot, const struct resource *with)
@@ -188,18 +201,19 @@ static void part_remove(struct holdout *h, struct part *p)
         part_free(p);
 }
 
-void holdout_offer(struct holdout *h, const char *host, const struct resource *part)
+bool holdout_offer(struct holdout *h, const char *host, const struct resource *part)
 {
         struct part *p = map_get(h->hosts, host);
         if (!part) {
-                if (p)
-                        part_remove(h, p);
-                return;
+                if (!p)
+                        return false;
+                part_remove(h, p);
+                return true;
         }
         if (!p)
                 p = part_add(h, host);
         if (p->offered && str_equal(p->offered->version, part->version))
-                return;
+                return false;
         if (p->verdict == OPEN && p->since) { /* its answer may still come */
                 replace(&p->previous, p->offered);
                 p->previous_since = p->since;
@@ -217,6 +231,7 @@ void holdout_offer(struct holdout *h, const char *host, const struct resource *p
         else
                 judge(h, p, waits ? HELD : OPEN);
         p->group = p->verdict == HELD ? ++h->groups : 0;
+        return true;
 }
 
 /* ---- publishing ---- */
@@ -406,10 +421,18 @@ bool holdout_is_refused(const struct holdout *h, const char *host)
         return p && p->verdict == REFUSED;
 }
 
+void holdout_each_refused(const struct holdout *h, void (*each)(const char *host, void *arg), void *arg)
+{
+        for (const struct part *p = h->refused; p; p = p->next)
+                each(p->host, arg);
+}
+
 size_t holdout_held(const struct holdout *h)
 {
         size_t n = 0;
-        for (size_t i = 0; i < h->count; i++)
-                n += h->list[i]->verdict == HELD || h->list[i]->verdict == REFUSED;
+        for (const struct part *p = h->unjudged; p; p = p->next)
+                n += p->verdict == HELD;
+        for (const struct part *p = h->refused; p; p = p->next)
+                n++;
         return n;
 }

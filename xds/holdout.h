@@ -22,8 +22,11 @@ struct holdout *holdout_new(void) __attribute__((returns_nonnull));
 void holdout_free(struct holdout *h);
 AUTO_DEFINE(holdout)
 
-/* What the host would show now; NULL: it has gone, and nothing of it is kept. The part's name is the host's. */
-void holdout_offer(struct holdout *h, const char *host, const struct resource *part);
+/*
+ * What the host would show now; NULL: it has gone, and nothing of it is kept. The part's name is the host's. Whether
+ * that is something else than before.
+ */
+bool holdout_offer(struct holdout *h, const char *host, const struct resource *part);
 /* What to assemble: at most one part per host, by strcmp() order of hosts. Borrowed until the next call. */
 const struct resource *const *holdout_parts(struct holdout *h, size_t *n);
 /* What holdout_parts() gave last was assembled; mark is the cache_mark() of the result's version. */
@@ -36,5 +39,7 @@ bool holdout_refused(struct holdout *h, uint64_t mark);
 
 /* Whether the host's content of now was found to be refused (rule EnvoyRejected). */
 bool holdout_is_refused(const struct holdout *h, const char *host);
+/* All of these hosts, in no order that means anything. */
+void holdout_each_refused(const struct holdout *h, void (*each)(const char *host, void *arg), void *arg);
 /* Hosts of which something is held back at the moment, found or only suspected. */
 size_t holdout_held(const struct holdout *h);
