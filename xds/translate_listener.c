@@ -13,7 +13,6 @@
 #include <envoy/type/matcher/v3/string.pb-c.h>
 
 #define HTTP_NAME "ingress_http"
-#define HTTPS_NAME "ingress_https"
 #define STATS_NAME "stats-health"
 
 enum {
@@ -153,7 +152,7 @@ static void set_tls(struct arena *a, Envoy__FilterChain *chain, const struct hos
 static Envoy__Filter *chain_filter(struct arena *a, const struct host *h, const struct xds_options *options)
 {
         if (host_has_https_routes(h))
-                return http_connection(a, options, HTTPS_NAME, options->https_access_log,
+                return http_connection(a, options, HTTPS_LISTENER_NAME, options->https_access_log,
                                        https_routes_name(a, h->name));
         if (!h->tls->broken && h->tcpproxy && h->tcpproxy->cluster_count)
                 return tcp_connection(a, options, h->tcpproxy, h->tls->passthrough ? USE_PASSTHROUGH : USE_PROTOCOL);
@@ -187,8 +186,8 @@ struct resource *translate_https_listener(const struct xds_options *options, con
         if (!n)
                 return NULL;
         AUTO(arena) *a = arena_new(4096);
-        Envoy__Listener *m = listener(a, HTTPS_NAME, &options->https);
+        Envoy__Listener *m = listener(a, HTTPS_LISTENER_NAME, &options->https);
         add_proxy_protocol(a, m, options);
         add_listener_filter(a, m, "envoy.filters.listener.tls_inspector", &envoy__tls_inspector__descriptor);
-        return resource_assemble(RESOURCE_LISTENER, HTTPS_NAME, &m->base, FILTER_CHAINS_FIELD, chains, n);
+        return resource_assemble(RESOURCE_LISTENER, HTTPS_LISTENER_NAME, &m->base, FILTER_CHAINS_FIELD, chains, n);
 }

@@ -11,6 +11,8 @@
 /* The static cluster of Envoy's admin socket; `gatehouse bootstrap` writes it. */
 #define ADMIN_CLUSTER_NAME "envoy-admin"
 
+#define HTTPS_LISTENER_NAME "ingress_https"
+
 struct resource *translate_http_listener(const struct xds_options *options) __attribute__((returns_nonnull));
 struct resource *translate_stats_listener(const struct xds_options *options) __attribute__((returns_nonnull));
 

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "xds/publisher_testing.h"
+
+#include "xds/translate_listener.h"
+#include "xds/translate_route.h"
+
+static int setup(void **state)
+{
+        struct world *w = mem_zalloc(sizeof(*w));
+        world_init(w);
+        *state = w;
+        return 0;
+}
+
+static int teardown(void **state)
+{
+        world_done(*state);
+        mem_free(*state);
+        return 0;
+}
+
+static size_t count(const struct world *w, enum resource_type type)
+{
+        return cache_count(w->cache, type);
+}
+
+/* The only cluster. */
+static const struct cache_name *the_cluster(struct world *w)
+{
+        size_t n;
+        struct cache_name *const *list = cache_list(w->cache, RESOURCE_CLUSTER, &n);
+        assert_int_equal(n, 1);
+        return list[0];
+}
+
+#define ROUTES RESOURCE_ROUTE_CONFIGURATION, HTTP_ROUTES_NAME
+#define HTTPS RESOURCE_LISTENER, HTTPS_LISTENER_NAME
+
+/* ---- what is there ---- */
+
+static void open__no_objects__what_is_always_there(void **state)
+{
+        struct world *w = *state;
+        assert_false(cache_is_open(w->cache));
+        world_settle(w);
+        assert_true(cache_is_open(w->cache));
+        assert_true(world_has(w, RESOURCE_LISTENER, "ingress_http"));
+        assert_true(world_has(w, RESOURCE_LISTENER, "stats-health"));
+        assert_true(world_has(w, ROUTES));
+        assert_int_equal(count(w, RESOURCE_LISTENER), 2);
+        assert_int_equal(count(w, RESOURCE_ROUTE_CONFIGURATION), 1);
+        assert_int_equal(count(w, RESOURCE_CLUSTER), 0);
+}
+
+static void flush__nothing_noted__changes_nothing(void **state)
+{
+        struct world *w = *state;
+        world_put(w, "{'ir': 'a/root', 'fqdn': 'a.example', 'routes': ['/ web']}");
+        world_settle(w);
+        assert_int_equal(publisher_flush(w->publisher, 9), 0);
+        assert_int_equal(publisher_flush_endpoints(w->publisher, 9), 0);
+        assert_true(cache_now(w->cache) < 9);
+}
+
+static void host__comes_and_goes__so_does_all_that_it_uses(void **state)
+{
+        struct world *w = *state;
+        world_put(w, "{'svc': 'a/web'}");
+        world_put(w, "{'secret': 'a/cert', 'names': ['a.example']}");
+        world_settle(w);
+        assert_int_equal(count(w, RESOURCE_SECRET), 0);
+        world_put(w, "{'ir': 'a/root', 'fqdn': 'a.example', 'tls': 'cert', 'routes': ['/ web']}");
+        world_settle(w);
+        assert_true(world_shows(w, ROUTES, "a.example"));
+        assert_true(world_shows(w, HTTPS, "a.example"));
+        assert_true(world_has(w, RESOURCE_ROUTE_CONFIGURATION, "https/a.example"));
+        assert_true(world_has(w, RESOURCE_SECRET, "a/cert"));
+        assert_true(world_has(w, RESOURCE_CLUSTER_LOAD_ASSIGNMENT, "a/web"));
+        assert_string_equal(the_cluster(w)->endpoints->text, "a/web");
+        world_remove(w, KIND_INGRESSROUTE, "a", "root");
+        world_settle(w);
+        assert_false(world_shows(w, ROUTES, "a.example"));
+        assert_false(world_has(w, HTTPS)); /* Envoy refuses one without chains */
+        assert_int_equal(count(w, RESOURCE_ROUTE_CONFIGURATION), 1);
+        assert_int_equal(count(w, RESOURCE_SECRET), 0);
+        assert_int_equal(count(w, RESOURCE_CLUSTER), 0);
+        assert_int_equal(count(w, RESOURCE_CLUSTER_LOAD_ASSIGNMENT), 0);
+}
+
+static void cluster__two_hosts_use_it__is_there_until_both_are_gone(void **state)
+{
+        struct world *w = *state;
+        world_put(w, "{'svc': 'a/web'}");
+        world_put(w, "{'ir': 'a/one', 'fqdn': 'one.example', 'routes': ['/ web']}");
+        world_put(w, "{'ir': 'a/two', 'fqdn': 'two.example', 'routes': ['/ web']}");
+        world_settle(w);
+        assert_int_equal(count(w, RESOURCE_CLUSTER), 1);
+        world_remove(w, KIND_INGRESSROUTE, "a", "one");
+        world_settle(w);
+        assert_int_equal(count(w, RESOURCE_CLUSTER), 1);
+        assert_true(world_has(w, RESOURCE_CLUSTER_LOAD_ASSIGNMENT, "a/web"));
+        world_remove(w, KIND_INGRESSROUTE, "a", "two");
+        world_settle(w);
+        assert_int_equal(count(w, RESOURCE_CLUSTER), 0);
+}
+
+/* Only the cluster and its endpoints are new: nobody's routes are sent again for somebody's Service. */
+static void service__its_port_gets_a_name__only_cluster_and_endpoints_change(void **state)
+{
+        struct world *w = *state;
+        world_put(w, "{'svc': 'a/web'}");
+        world_put(w, "{'ir': 'a/root', 'fqdn': 'a.example', 'routes': ['/ web']}");
+        world_settle(w);
+        world_put(w, "{'svc': 'a/web', 'ports': [{'port': 80, 'name': 'http'}]}");
+        assert_int_equal(world_settle(w), 3);
+        assert_string_equal(the_cluster(w)->endpoints->text, "a/web/http");
+        assert_int_equal(count(w, RESOURCE_CLUSTER_LOAD_ASSIGNMENT), 1);
+}
+
+/* ---- endpoints and Secrets ---- */
+
+static void slice__of_a_used_service__changes_one_resource_without_a_compile(void **state)
+{
+        struct world *w = *state;
+        world_put(w, "{'svc': 'a/web'}");
+        world_put(w, "{'ir': 'a/root', 'fqdn': 'a.example', 'routes': ['/ web']}");
+        world_settle(w);
+        world_put_slice(w, "a", "web-1", "web", "10.0.0.1");
+        world_put_slice(w, "a", "other-1", "other", "10.0.0.2");
+        world_put_slice(w, "b", "web-1", "web", "10.0.0.3");
+        assert_int_equal(publisher_flush_endpoints(w->publisher, 5), 1);
+        assert_true(world_shows(w, RESOURCE_CLUSTER_LOAD_ASSIGNMENT, "a/web", "10.0.0.1"));
+        /* It moves to another Service: the one that it has left changes. */
+        world_put_slice(w, "a", "web-1", "other", "10.0.0.1");
+        assert_int_equal(publisher_flush_endpoints(w->publisher, 6), 1);
+        assert_false(world_shows(w, RESOURCE_CLUSTER_LOAD_ASSIGNMENT, "a/web", "10.0.0.1"));
+        world_put_slice(w, "a", "web-1", "web", "10.0.0.1");
+        assert_int_equal(publisher_flush_endpoints(w->publisher, 7), 1);
+        world_remove(w, KIND_ENDPOINTSLICE, "a", "web-1");
+        assert_int_equal(publisher_flush_endpoints(w->publisher, 8), 1);
+        assert_false(world_shows(w, RESOURCE_CLUSTER_LOAD_ASSIGNMENT, "a/web", "10.0.0.1"));
+}
+
+/* A change of hosts that is not whole yet must not become visible with somebody's endpoints. */
+static void flush_endpoints__a_host_is_noted__it_stays_as_it_was(void **state)
+{
+        struct world *w = *state;
+        world_put(w, "{'svc': 'a/web'}");
+        world_put(w, "{'ir': 'a/root', 'fqdn': 'a.example', 'routes': ['/ web']}");
+        world_settle(w);
+        publisher_host_changed(w->publisher, map_get(w->hosts, "a.example"), NULL);
+        world_put_slice(w, "a", "web-1", "web", "10.0.0.1");
+        assert_int_equal(publisher_flush_endpoints(w->publisher, 5), 1);
+        assert_true(world_shows(w, ROUTES, "a.example"));
+        publisher_flush(w->publisher, 6);
+        assert_false(world_shows(w, ROUTES, "a.example"));
+        assert_int_equal(count(w, RESOURCE_CLUSTER), 0);
+        publisher_host_changed(w->publisher, NULL, map_get(w->hosts, "a.example"));
+        publisher_flush(w->publisher, 7);
+        assert_true(world_shows(w, RESOURCE_CLUSTER_LOAD_ASSIGNMENT, "a/web", "10.0.0.1"));
+}
+
+static void secret__renewed__is_one_change(void **state)
+{
+        struct world *w = *state;
+        world_put(w, "{'svc': 'a/web'}");
+        world_put(w, "{'secret': 'a/cert', 'names': ['a.example']}");
+        world_put(w, "{'ir': 'a/root', 'fqdn': 'a.example', 'tls': 'cert', 'routes': ['/ web']}");
+        world_settle(w);
+        world_put(w, "{'secret': 'a/cert', 'names': ['a.example', 'b.example']}");
+        assert_int_equal(world_settle(w), 1);
+        assert_true(world_shows(w, RESOURCE_SECRET, "a/cert", "b.example"));
+}
+
+/* ---- what an Envoy refuses ---- */
+
+static void routes__refused__the_new_host_is_held_out_and_named_until_it_changes(void **state)
+{
+        struct world *w = *state;
+        world_put(w, "{'svc': 'a/web'}");
+        world_put(w, "{'ir': 'a/good', 'fqdn': 'good.example', 'routes': ['/ web']}");
+        world_settle(w);
+        assert_int_equal(world_answer(w, ROUTES, STREAM_ACKS), 0);
+        world_put(w, "{'ir': 'a/bad', 'fqdn': 'bad.example', 'routes': ['/ web']}");
+        world_settle(w);
+        assert_true(world_shows(w, ROUTES, "bad.example"));
+        assert_int_equal(world_answer(w, ROUTES, STREAM_NACKS), 1);
+        assert_true(world_shows(w, ROUTES, "good.example"));
+        assert_false(world_shows(w, ROUTES, "bad.example"));
+        assert_non_null(map_get(w->refused, "bad.example"));
+        assert_int_equal(map_count(w->refused), 1);
+        assert_int_equal(publisher_held(w->publisher), 1);
+        world_answer(w, ROUTES, STREAM_ACKS);
+        world_put(w, "{'ir': 'a/bad', 'fqdn': 'bad.example', 'routes': ['/ web', '/x web']}");
+        world_settle(w);
+        assert_true(world_shows(w, ROUTES, "bad.example"));
+        assert_int_equal(map_count(w->refused), 0);
+}
+
+static void routes__refused_host_goes__is_told(void **state)
+{
+        struct world *w = *state;
+        world_settle(w);
+        world_answer(w, ROUTES, STREAM_ACKS);
+        world_put(w, "{'ir': 'a/bad', 'fqdn': 'bad.example', 'routes': ['/ web']}");
+        world_settle(w);
+        world_answer(w, ROUTES, STREAM_NACKS);
+        assert_int_equal(map_count(w->refused), 1);
+        world_remove(w, KIND_INGRESSROUTE, "a", "bad");
+        world_settle(w);
+        assert_int_equal(map_count(w->refused), 0);
+}
+
+/* Two hosts at once, one of them bad: half is held back, and has its turn though no listener is there to be accepted.
+ */
+static void https__the_shown_half_is_refused__the_other_is_tried_without_an_ack(void **state)
+{
+        struct world *w = *state;
+        world_put(w, "{'svc': 'a/web'}");
+        world_put(w, "{'secret': 'a/cert', 'names': ['*.example']}");
+        world_put(w, "{'ir': 'a/x', 'fqdn': 'x.example', 'tls': 'cert', 'routes': ['/ web']}");
+        world_put(w, "{'ir': 'a/y', 'fqdn': 'y.example', 'tls': 'cert', 'routes': ['/ web']}");
+        world_settle(w);
+        world_answer(w, HTTPS, STREAM_NACKS);
+        bool x_shown = world_shows(w, HTTPS, "x.example");
+        assert_int_not_equal(x_shown, world_shows(w, HTTPS, "y.example"));
+        world_answer(w, HTTPS, STREAM_NACKS);
+        assert_non_null(map_get(w->refused, x_shown ? "x.example" : "y.example"));
+        assert_true(world_shows(w, HTTPS, x_shown ? "y.example" : "x.example"));
+        assert_int_equal(map_count(w->refused), 1);
+}
+
+/* gatehouse restarts, an Envoy comes back before the build: what it has serves as accepted, nothing of it is suspect.
+ */
+static void answered__before_it_is_open__counts_once_it_is(void **state)
+{
+        struct world *w = *state;
+        struct world before;
+        world_init(&before);
+        world_put(&before, "{'ir': 'a/good', 'fqdn': 'good.example', 'routes': ['/ web']}");
+        world_settle(&before);
+        const struct stream_outcome knows = {.reply = STREAM_ASKS,
+                                             .tracked = cache_mark(cache_find(before.cache, ROUTES)->version)};
+        world_done(&before);
+
+        assert_int_equal(publisher_answered(w->publisher, RESOURCE_ROUTE_CONFIGURATION, &knows, 1), 0);
+        world_put(w, "{'ir': 'a/good', 'fqdn': 'good.example', 'routes': ['/ web']}");
+        world_settle(w);
+        world_put(w, "{'ir': 'a/bad', 'fqdn': 'bad.example', 'routes': ['/ web']}");
+        world_settle(w);
+        world_answer(w, ROUTES, STREAM_NACKS);
+        assert_true(world_shows(w, ROUTES, "good.example"));
+        assert_non_null(map_get(w->refused, "bad.example"));
+}
+
+static void answered__of_what_is_not_shared__changes_nothing(void **state)
+{
+        struct world *w = *state;
+        world_settle(w);
+        const struct stream_outcome none = {.reply = STREAM_NACKS};
+        const struct stream_outcome odd = {.reply = STREAM_NACKS, .tracked = 5};
+        assert_int_equal(publisher_answered(w->publisher, RESOURCE_ROUTE_CONFIGURATION, &none, 5), 0);
+        assert_int_equal(publisher_answered(w->publisher, RESOURCE_ROUTE_CONFIGURATION, &odd, 5), 0);
+        assert_int_equal(publisher_answered(w->publisher, RESOURCE_SECRET, &odd, 5), 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                TEST(open__no_objects__what_is_always_there),
+                TEST(flush__nothing_noted__changes_nothing),
+                TEST(host__comes_and_goes__so_does_all_that_it_uses),
+                TEST(cluster__two_hosts_use_it__is_there_until_both_are_gone),
+                TEST(service__its_port_gets_a_name__only_cluster_and_endpoints_change),
+                TEST(slice__of_a_used_service__changes_one_resource_without_a_compile),
+                TEST(flush_endpoints__a_host_is_noted__it_stays_as_it_was),
+                TEST(secret__renewed__is_one_change),
+                TEST(routes__refused__the_new_host_is_held_out_and_named_until_it_changes),
+                TEST(routes__refused_host_goes__is_told),
+                TEST(https__the_shown_half_is_refused__the_other_is_tried_without_an_ack),
+                TEST(answered__before_it_is_open__counts_once_it_is),
+                TEST(answered__of_what_is_not_shared__changes_nothing),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
