@@ -159,7 +159,7 @@ struct stream {
         char http[8], status[8], message[64];
         struct evbuffer *out;
         size_t got;
-        char text[64];
+        char text[1024];
         bool ending, closed;
         uint32_t code;
 };
