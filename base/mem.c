@@ -91,6 +91,14 @@ bool str_has_suffix(const char *s, const char *suffix)
         return n >= m && memcmp(s + n - m, suffix, m) == 0;
 }
 
+size_t str_cut(const char *s, size_t max)
+{
+        size_t n = strnlen(s, max);
+        while (n && ((unsigned char)s[n] & 0xc0) == 0x80)
+                n--;
+        return n;
+}
+
 int str_compare(const char *a, const char *b)
 {
         if (!a || !b)

@@ -50,6 +50,8 @@ void mem_wipe(void *p, size_t n);
 bool str_equal(const char *a, const char *b);
 bool str_has_prefix(const char *s, const char *prefix);
 bool str_has_suffix(const char *s, const char *suffix);
+/* The length of s cut at max bytes, not inside a UTF-8 sequence. */
+size_t str_cut(const char *s, size_t max);
 /* strcmp() order with NULL first. */
 int str_compare(const char *a, const char *b);
 

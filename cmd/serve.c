@@ -290,9 +290,12 @@ static void make_pipeline(struct server *s)
                         .monotonic = time_monotonic,
                         .random = draw_random,
                         .send = serve_status_send,
+                        .turned = serve_status_turned,
                         .wake = wake,
                         .arg = s,
                 });
+        if (s->writer)
+                s->events = serve_make_events(s);
         const struct serve_options *o = &s->options->serve;
         s->webhook_state = (struct webhook_state){
                 .lock = &s->lock,
@@ -367,6 +370,7 @@ static void finish(struct server *s)
         client_free(s->client);
         serve_xds_free(s->xds);
         status_writer_free(s->writer);
+        event_writer_free(s->events);
         pipeline_free(s->pipeline);
         store_free(s->store);
         keypair_free(s->keypair);

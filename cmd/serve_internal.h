@@ -10,6 +10,7 @@
 #include "cmd/http.h"
 #include "cmd/loop_call.h"
 #include "cmd/options.h"
+#include "controller/event_writer.h"
 #include "controller/pipeline.h"
 #include "controller/status_queue.h"
 #include "controller/status_writer.h"
@@ -48,6 +49,7 @@ struct server {
         struct policy policy;
         struct pipeline *pipeline;
         struct status_writer *writer; /* NULL: --disable status */
+        struct event_writer *events;  /* likewise */
         struct serve_write writes[STATUS_IN_FLIGHT_MAX];
         struct webhook_state webhook_state;
         struct webhook_server *webhook;
@@ -123,6 +125,10 @@ void serve_state(const struct server *s, const struct object *o, struct arena *a
 /* serve_debug.c: handlers, arg is the server; they run on the listener's thread */
 void serve_debug_dag(const struct http_request *r, struct http_answer *answer, void *arg);
 void serve_debug_findings(const struct http_request *r, struct http_answer *answer, void *arg);
+
+/* serve_event.c */
+struct event_writer *serve_make_events(struct server *s) __attribute__((returns_nonnull));
+void serve_status_turned(const struct object *o, void *arg);
 
 /* serve_status.c */
 void serve_status_send(const char *key, const char *namespace, const char *name, const char *body, size_t n, void *arg);

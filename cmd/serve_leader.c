@@ -36,8 +36,10 @@ void leader_advance(struct leader *l)
         if (writing == l->writing)
                 return;
         l->writing = writing;
-        if (s->writer)
-                status_writer_set_leader(s->writer, writing);
+        if (!s->writer)
+                return;
+        event_writer_set_leader(s->events, writing);
+        status_writer_set_leader(s->writer, writing);
 }
 
 bool leader_is_writing(const struct leader *l)

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "base/base64.h"
 #include "base/map.h"
 #include "base/time.h"
 #include "controller/pipeline.h"
@@ -209,24 +210,12 @@ static struct world *started(void)
         return w;
 }
 
-/* n bytes at p in base64, n a multiple of 3; for mem_free(). */
-static inline char *base64(const char *p, size_t n)
-{
-        static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-        char *out = mem_zalloc(n / 3 * 4 + 1);
-        for (size_t i = 0, k = 0; i < n; i += 3, k += 4) {
-                unsigned bits = (unsigned)p[i] << 16 | (unsigned)p[i + 1] << 8 | (unsigned)p[i + 2];
-                for (unsigned j = 0; j < 4; j++)
-                        out[k + j] = digits[bits >> (18 - 6 * j) & 63];
-        }
-        return out;
-}
-
 /* The data of a Secret whose certificate expires at that second; for mem_free(). */
 static inline char *secret_data(int64_t expires)
 {
         char text[16];
         snprintf(text, sizeof(text), "%012lld", (long long)expires);
-        AUTO_STR *encoded = base64(text, 12);
-        return mem_printf("\"data\":{\"tls.crt\":\"%s\",\"tls.key\":\"%s\"}", encoded, encoded);
+        AUTO(buf) *encoded = buf_new(32);
+        base64_encode(encoded, text, strlen(text));
+        return mem_printf("\"data\":{\"tls.crt\":\"%s\",\"tls.key\":\"%s\"}", buf_data(encoded), buf_data(encoded));
 }

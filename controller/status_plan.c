@@ -41,15 +41,6 @@ static const char *current_status(enum rule_status status)
         __builtin_unreachable();
 }
 
-/* The length of s cut at max bytes, not inside a UTF-8 sequence: what is stored must be what is compared. */
-static size_t whole_characters(const char *s, size_t max)
-{
-        size_t n = strnlen(s, max);
-        while (n && ((unsigned char)s[n] & 0xc0) == 0x80)
-                n--;
-        return n;
-}
-
 static const char *describe(struct arena *a, const struct object_state *s)
 {
         bool valid = s->status == STATUS_NOTICE;
@@ -58,7 +49,7 @@ static const char *describe(struct arena *a, const struct object_state *s)
         AUTO(buf) *b = buf_new(DESCRIPTION_MAX + 64);
         const char *first = finding_text(a, &s->findings[0]);
         buf_append_str(b, valid ? VALID_DESCRIPTION "; " : "");
-        buf_append(b, first, whole_characters(first, DESCRIPTION_MAX - buf_len(b)));
+        buf_append(b, first, str_cut(first, DESCRIPTION_MAX - buf_len(b)));
         if (s->finding_count > 1)
                 buf_printf(b, " (and %zu more)", s->finding_count - 1);
         return arena_strdup(a, buf_data(b));
@@ -247,6 +238,15 @@ bool status_plan(const struct status_input *in, struct buf *body)
         if (body)
                 append_patch(body, in, &w);
         return true;
+}
+
+bool status_plan_turns(const struct status_input *in)
+{
+        if (!in->state->ours)
+                return false;
+        const char *held = held_status(in->object)->current_status;
+        const char *wanted = current_status(in->state->status);
+        return !str_equal(held, wanted) && (held || in->state->status != STATUS_NOTICE);
 }
 
 /* ---- as a number ---- */

@@ -30,6 +30,11 @@ struct status_input {
  */
 bool status_plan(const struct status_input *in, struct buf *body);
 
+/*
+ * Whether currentStatus is to say something else than before: a new object that is valid does not count.
+ */
+bool status_plan_turns(const struct status_input *in);
+
 /* The status that is wanted, without times: equal numbers mean that the same would be written. */
 uint64_t status_plan_wanted(const struct status_input *in);
 /* The same of the status that an object holds: what we would write and what others may have changed. */

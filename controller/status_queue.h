@@ -30,6 +30,7 @@ struct status_write {
         struct buf *body;      /* to be filled by plan() */
         char version[64];      /* resourceVersion that the body names */
         uint64_t wanted, held; /* status_plan_wanted(), status_plan_held() */
+        bool turns;            /* status_plan_turns() */
 };
 
 /* What the queue asks of its owner; key is "namespace/name". */

@@ -17,7 +17,8 @@ struct status_writer {
         struct arena *scratch;
         struct metric *writes;
         struct metric_cell *queued;
-        int last_failure; /* the code that was logged last */
+        const char *turning[STATUS_IN_FLIGHT_MAX]; /* keys of those under way that turn the status; NULL: free */
+        int last_failure;                          /* the code that was logged last */
         bool pruned_logged;
 };
 
@@ -77,8 +78,19 @@ static enum status_decision plan(const char *key, struct status_write *write, vo
                 return STATUS_FINE;
         write->wanted = status_plan_wanted(&in);
         write->held = status_plan_held(o);
+        write->turns = status_plan_turns(&in);
         snprintf(write->version, sizeof(write->version), "%s", o->resource_version);
         return STATUS_WRITE;
+}
+
+/* The slot that holds key; NULL finds a free one. */
+static const char **find_turning(struct status_writer *w, const char *key)
+{
+        for (size_t i = 0; i < COUNT_OF(w->turning); i++) {
+                if (w->turning[i] == key)
+                        return &w->turning[i];
+        }
+        return NULL;
 }
 
 static void send(const char *key, const struct status_write *write, void *arg)
@@ -86,6 +98,9 @@ static void send(const char *key, const struct status_write *write, void *arg)
         struct status_writer *w = arg;
         const char *namespace;
         const char *name = split_key(key, w->scratch, &namespace);
+        const char **slot = write->turns ? find_turning(w, NULL) : NULL;
+        if (slot)
+                *slot = key;
         w->options.send(key, namespace, name, buf_data(write->body), buf_len(write->body), w->options.arg);
 }
 
@@ -237,6 +252,11 @@ void status_writer_answered(struct status_writer *w, const char *key, int code, 
                 answer.version = kept->resource_version;
                 check_kept(w, key, kept, &answer);
         }
+        const char **slot = find_turning(w, key);
+        if (slot)
+                *slot = NULL;
+        if (slot && kept && w->options.turned)
+                w->options.turned(kept, w->options.arg);
         metric_add(metric_cell(w->writes, status_answer_result(&answer), NULL, NULL), 1);
         log_failure(w, key, &answer);
         status_queue_answered(w->queue, key, &answer, w->options.monotonic());

@@ -24,6 +24,9 @@ struct status_writer_options {
          * lives until the answer.
          */
         void (*send)(const char *key, const char *namespace, const char *name, const char *body, size_t n, void *arg);
+        /* A status that says another currentStatus than before is written; o as the API server holds it. May be NULL.
+         */
+        void (*turned)(const struct object *o, void *arg);
         /* Called when status_writer_due() may have become earlier. */
         void (*wake)(void *arg);
         void *arg;

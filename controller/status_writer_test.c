@@ -47,6 +47,8 @@ struct fixture {
         struct sent sent[SENT_MAX];
         unsigned count;
         unsigned version;
+        unsigned turned;
+        char turned_to[32]; /* currentStatus when it was told last */
 };
 
 static void send(const char *key, const char *namespace, const char *name, const char *body, size_t n, void *arg)
@@ -54,6 +56,13 @@ static void send(const char *key, const char *namespace, const char *name, const
         struct fixture *f = arg;
         assert_true(f->count < SENT_MAX);
         f->sent[f->count++] = (struct sent){key, mem_printf("%s/%s", namespace, name), mem_strndup(body, n)};
+}
+
+static void note_turn(const struct object *o, void *arg)
+{
+        struct fixture *f = arg;
+        f->turned++;
+        snprintf(f->turned_to, sizeof(f->turned_to), "%s", o->ingressroute->status->current_status);
 }
 
 static void init(struct fixture *f)
@@ -76,6 +85,7 @@ static void init(struct fixture *f)
                 .monotonic = monotonic,
                 .random = no_random,
                 .send = send,
+                .turned = note_turn,
                 .arg = f,
         });
         pipeline_start(f->pipeline);
@@ -304,6 +314,54 @@ static void answer__no_object__is_taken_without_a_crash(void **state)
         done(&f);
 }
 
+static void put_service(struct fixture *f)
+{
+        static const char text[] =
+                "{\"metadata\":{\"namespace\":\"a\",\"name\":\"s\"},\"spec\":{\"ports\":[{\"port\":80}]}}";
+        AUTO_JSON *json = json_read(text, strlen(text), NULL);
+        struct err e = {0};
+        pipeline_put(f->pipeline, object_decode(KIND_SERVICE, json, &(struct object_options){0}, &e), 0);
+        settle(f);
+}
+
+static void turned__invalid_then_valid__each_is_told_once_it_is_written(void **state)
+{
+        (void)state;
+        struct fixture f;
+        init(&f);
+        status_writer_set_leader(f.writer, true);
+        put_site(&f, "one");
+        settle(&f);
+        assert_int_equal(f.turned, 0);
+        answer(&f, "one", 409, NULL);
+        assert_int_equal(f.turned, 0);
+        put_site(&f, "one");
+        settle(&f);
+        answer(&f, "one", 200, NULL);
+        assert_int_equal(f.turned, 1);
+        assert_string_equal(f.turned_to, "invalid");
+        put_service(&f);
+        answer(&f, "one", 200, NULL);
+        assert_int_equal(f.turned, 2);
+        assert_string_equal(f.turned_to, "valid");
+        done(&f);
+}
+
+static void turned__new_object_is_valid__nothing_is_told(void **state)
+{
+        (void)state;
+        struct fixture f;
+        init(&f);
+        status_writer_set_leader(f.writer, true);
+        put_service(&f);
+        put_site(&f, "one");
+        settle(&f);
+        answer(&f, "one", 200, NULL);
+        assert_non_null(strstr(f.sent[0].body, "\"currentStatus\":\"valid\""));
+        assert_int_equal(f.turned, 0);
+        done(&f);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -314,6 +372,8 @@ int main(void)
                 cmocka_unit_test(answer__none__is_tried_again_from_the_same_object),
                 cmocka_unit_test(answer__conflict__is_recomputed_from_what_the_watch_brings),
                 cmocka_unit_test(object__deleted_while_under_way__answer_is_dropped),
+                cmocka_unit_test(turned__invalid_then_valid__each_is_told_once_it_is_written),
+                cmocka_unit_test(turned__new_object_is_valid__nothing_is_told),
                 cmocka_unit_test(answer__no_object__is_taken_without_a_crash),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -106,10 +106,7 @@ char *finding_quote(struct arena *a, const char *s)
 {
         AUTO(buf) *b = buf_new(6 * (QUOTE_MAX + 8));
         buf_append_char(b, '"');
-        const char *end = s + strnlen(s, QUOTE_MAX);
-        /* Not in the middle of a UTF-8 sequence. */
-        while (end > s && ((unsigned char)*end & 0xc0) == 0x80)
-                end--;
+        const char *end = s + str_cut(s, QUOTE_MAX);
         for (const char *p = s; p < end; p++) {
                 unsigned char c = (unsigned char)*p;
                 if (c == 0xc0 && (unsigned char)p[1] == 0x80) {
