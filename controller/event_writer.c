@@ -22,6 +22,7 @@ static const struct metric_def events_def = {
         .help = "Kubernetes Events, by what became of them: written, known, limited or failed.",
         .labels = {"result"},
 };
+METRIC_LIST(&events_def, 1);
 
 static void count(struct event_writer *w, const char *result)
 {
