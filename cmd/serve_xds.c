@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/time.h"
+#include "xds/publisher.h"
 #include "xds/server.h"
 
 /* Streams end within GRPC_DRAIN_SPREAD; a peer that does not take even that is cut. */
@@ -12,6 +13,7 @@
 struct xds {
         struct server *server;
         struct cache *cache;
+        struct publisher *publisher;
         struct xds_server *listener; /* NULL until the first build is done */
         struct event *drain_end;
         void (*drained)(struct server *s);
@@ -19,19 +21,41 @@ struct xds {
 
 /* ---- what changes ---- */
 
-static void tell(struct xds *x, int64_t seen)
+static void on_stored(const struct object *old, const struct object *new, void *arg)
 {
-        if (x->listener)
-                xds_server_cache_changed(x->listener, seen);
+        struct xds *x = arg;
+        publisher_stored(x->publisher, old, new);
+}
+
+static void on_host_changed(const struct host *old, const struct host *new, void *arg)
+{
+        struct xds *x = arg;
+        publisher_host_changed(x->publisher, old, new);
+}
+
+static void tell(struct xds *x, size_t changed)
+{
+        if (changed && x->listener)
+                xds_server_cache_changed(x->listener, x->server->seen);
+}
+
+static void on_store_changed(void *arg)
+{
+        struct xds *x = arg;
+        tell(x, publisher_flush_endpoints(x->publisher, time_monotonic()));
 }
 
 static void on_settled(void *arg)
 {
         struct xds *x = arg;
-        int64_t now = time_monotonic();
-        if (!cache_is_open(x->cache))
-                cache_open(x->cache, now);
-        tell(x, x->server->seen);
+        tell(x, publisher_open(x->publisher, time_monotonic()));
+}
+
+/* The server looks at the cache itself when this returns. */
+static void on_answered(enum resource_type type, const struct stream_outcome *outcome, int64_t now, void *arg)
+{
+        struct xds *x = arg;
+        publisher_answered(x->publisher, type, outcome, now);
 }
 
 /* ---- the beginning ---- */
@@ -58,7 +82,15 @@ bool serve_xds_start(struct server *s, struct err *e)
         struct xds *x = s->xds = mem_zalloc(sizeof(*x));
         x->server = s;
         x->cache = cache_new();
+        x->publisher = publisher_new(&(struct publisher_options){
+                .store = s->store,
+                .cache = x->cache,
+                .options = &s->options->envoy,
+        });
         pipeline_add_reader(s->pipeline, &(struct pipeline_reader){
+                                                 .stored = on_stored,
+                                                 .store_changed = on_store_changed,
+                                                 .host_changed = on_host_changed,
                                                  .settled = on_settled,
                                                  .arg = x,
                                          });
@@ -80,6 +112,8 @@ bool serve_xds_open(struct server *s, struct err *e)
                         .keypair = s->xds_keypair,
                         .client_names = o->xds_client_names.items,
                         .client_name_count = o->xds_client_names.count,
+                        .answered = on_answered,
+                        .arg = x,
                 },
                 e);
         if (!x->listener)
@@ -131,6 +165,7 @@ void serve_xds_free(struct xds *x)
         if (!x)
                 return;
         xds_server_free(x->listener);
+        publisher_free(x->publisher);
         cache_free(x->cache);
         if (x->drain_end)
                 event_free(x->drain_end);
