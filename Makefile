@@ -180,10 +180,13 @@ lint: deps deps-lint layers compile_commands.json $(GEN_SRC) ## clang's warnings
 	@echo "lint: clean"
 layers: ## each folder includes only what design.md allows
 	@bash .ci/layers.sh
-docs: $(B)/gatehouse ## rewrite the docs that come from the binary's tables
+docs: $(B)/gatehouse ## rewrite what comes from the binary's tables, and the plain alert rules
 	@$(B)/gatehouse help --markdown >docs/flags.md
 	@$(B)/gatehouse help rules --markdown >docs/rules.md
 	@$(B)/gatehouse help metrics --markdown >docs/metrics.md
+	@{ echo '# Written by `make docs` from ../prometheusrule.yaml, for a Prometheus without operator.'; \
+                sed -n '/^spec:$$/,$$ {/^spec:$$/d; s/^  //; p}' manifests/monitoring/prometheusrule.yaml; \
+        } >manifests/monitoring/prometheus/rules.yaml
 format: ## rewrite all C files by .clang-format
 	@clang-format -i $(ALL_C) $(ALL_H)
 compile_commands.json: Makefile $(ALL_C)
