@@ -136,13 +136,19 @@ static void wait_for_changes(struct watch *w)
         }
 }
 
+/* Its CRD was deleted: kube-apiserver ends the watches, too. */
+static bool is_undefined(const struct watch *w)
+{
+        return !resource_find(w->resource->group, w->version->name, w->resource->plural);
+}
+
 static ssize_t watch_read(struct stream *s, char *p, size_t max)
 {
         struct watch *w = (struct watch *)s;
         while (!buf_len(w->out)) {
                 if (w->over || http_stopping() || fault_drops() != w->faults || request_hung_up(&w->request))
                         return STREAM_BROKEN;
-                if (w->deadline && time_monotonic() >= w->deadline)
+                if ((w->deadline && time_monotonic() >= w->deadline) || is_undefined(w))
                         return STREAM_END;
                 wait_for_changes(w);
         }

@@ -79,8 +79,8 @@ class Devkube(Cluster):
         self.start()
         self.install_crds()
 
-    def start(self):
-        self.process = Process([binary("devkube"), "--port", self.port, "--dir", self.directory, "--token", self.token],
+    def start(self, *flags):
+        self.process = Process([binary("devkube"), "--port", self.port, "--dir", self.directory, "--token", self.token, *flags],
                                self.directory / "devkube.log")
 
         def answers():
