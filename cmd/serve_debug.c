@@ -3,7 +3,6 @@
 #include "cmd/serve_internal.h"
 
 #include "base/json_text.h"
-#include "base/time.h"
 #include "dag/dump.h"
 
 #include <stdlib.h>
@@ -11,7 +10,7 @@
 
 enum { STATUS_UNAVAILABLE = 503 };
 
-static void unavailable(struct http_answer *answer)
+void serve_unavailable(struct http_answer *answer)
 {
         answer->status = STATUS_UNAVAILABLE;
         buf_append_str(answer->body, "the server is starting, ending or too busy: try again\n");
@@ -19,19 +18,9 @@ static void unavailable(struct http_answer *answer)
 
 /* ---- /debug/dag ---- */
 
-/* Hosts never change: the loop only hands out references, the graph is drawn on this thread. */
-struct hosts {
-        struct server *server;
-        const char *name; /* NULL: all */
-        const struct host **items;
-        size_t count, room;
-};
-
 static void add_host(const struct host *h, void *arg)
 {
-        struct hosts *hosts = arg;
-        if (hosts->name && !str_equal(hosts->name, h->name))
-                return;
+        struct serve_hosts *hosts = arg;
         if (hosts->count == hosts->room) {
                 hosts->room = hosts->room ? hosts->room * 2 : 64;
                 hosts->items = mem_resize(hosts->items, hosts->room, sizeof(struct host *));
@@ -41,8 +30,16 @@ static void add_host(const struct host *h, void *arg)
 
 static void take_hosts(void *arg)
 {
-        struct hosts *hosts = arg;
+        struct serve_hosts *hosts = arg;
         pipeline_each_host(hosts->server->pipeline, add_host, hosts);
+}
+
+static void take_host(void *arg)
+{
+        struct serve_hosts *hosts = arg;
+        const struct host *h = pipeline_find_host(hosts->server->pipeline, hosts->name);
+        if (h)
+                add_host(h, hosts);
 }
 
 static int by_name(const void *x, const void *y)
@@ -50,6 +47,22 @@ static int by_name(const void *x, const void *y)
         const struct host *const *a = x;
         const struct host *const *b = y;
         return strcmp((*a)->name, (*b)->name);
+}
+
+bool serve_hosts_take(struct serve_hosts *hosts)
+{
+        if (!loop_call(hosts->server->calls, hosts->name ? take_host : take_hosts, hosts))
+                return false;
+        if (hosts->count)
+                qsort(hosts->items, hosts->count, sizeof(*hosts->items), by_name);
+        return true;
+}
+
+void serve_hosts_done(struct serve_hosts *hosts)
+{
+        for (size_t i = 0; i < hosts->count; i++)
+                host_unref(hosts->items[i]);
+        mem_free(hosts->items);
 }
 
 static bool concerns_namespace(const struct host *h, const char *namespace)
@@ -63,40 +76,26 @@ static bool concerns_namespace(const struct host *h, const char *namespace)
 
 void serve_debug_dag(const struct http_request *r, struct http_answer *answer, void *arg)
 {
-        struct server *s = arg;
         const char *namespace = http_query(r, "namespace");
-        struct hosts hosts = {.server = s, .name = http_query(r, "host")};
-        if (!loop_call(s->calls, take_hosts, &hosts)) {
-                unavailable(answer);
+        struct serve_hosts hosts = {.server = arg, .name = http_query(r, "host")};
+        if (!serve_hosts_take(&hosts)) {
+                serve_unavailable(answer);
                 return;
         }
-        if (hosts.count)
-                qsort(hosts.items, hosts.count, sizeof(*hosts.items), by_name);
         answer->content_type = "text/vnd.graphviz; charset=utf-8";
         dump_begin(answer->body);
         for (size_t i = 0; i < hosts.count; i++) {
                 if (!namespace || concerns_namespace(hosts.items[i], namespace))
                         dump_host(answer->body, hosts.items[i]);
-                host_unref(hosts.items[i]);
         }
         dump_end(answer->body);
-        mem_free(hosts.items);
+        serve_hosts_done(&hosts);
 }
 
 /* ---- /debug/findings ---- */
 
-/* How long the loop writes at a time. */
-#define SLICE (2 * DURATION_MILLISECOND)
-
 struct findings_page {
-        struct server *server;
         struct buf *out;
-        const char *namespace; /* NULL: all */
-        struct pipeline_cursor cursor;
-        bool complete; /* all IngressRoutes are there */
-        struct arena *arena;
-        struct object_ref *others; /* objects of other kinds to look at; names in the arena */
-        size_t other_count, other_room, next_other;
         size_t count;
 };
 
@@ -120,109 +119,23 @@ static void append_finding(struct findings_page *page, const struct finding *f)
         buf_printf(b, ",\"denies\":%s}", f->denies ? "true" : "false");
 }
 
-static void append_state(struct findings_page *page, const struct object_state *state)
+static void append_state(const struct object *o, const struct object_state *state, void *arg)
 {
+        (void)o;
+        struct findings_page *page = arg;
         for (size_t i = 0; i < state->finding_count; i++)
                 append_finding(page, &state->findings[i]);
 }
 
-static bool is_asked_for(const struct findings_page *page, const struct object *o)
-{
-        return !page->namespace || str_equal(page->namespace, o->namespace);
-}
-
-static void append_ingressroute(const struct object *o, void *arg)
-{
-        struct findings_page *page = arg;
-        if (!is_asked_for(page, o))
-                return;
-        AUTO(arena) *a = arena_new(1024);
-        struct object_state state;
-        serve_state(page->server, o, a, &state);
-        append_state(page, &state);
-}
-
-static void write_ingressroutes(void *arg)
-{
-        struct findings_page *page = arg;
-        page->complete = pipeline_each_object(page->server->pipeline, &page->cursor, time_monotonic() + SLICE,
-                                              append_ingressroute, page);
-}
-
-/* Of Services and Namespaces only annotations are judged: the many that have none of ours cost nothing. */
-static void note_other(const struct object *o, void *arg)
-{
-        struct findings_page *page = arg;
-        bool plain = o->kind == KIND_SERVICE || o->kind == KIND_NAMESPACE;
-        if (!is_asked_for(page, o) || (plain && !o->annotation_count && !o->problem_count))
-                return;
-        if (page->other_count == page->other_room) {
-                page->other_room = page->other_room ? 2 * page->other_room : 64;
-                page->others = mem_resize(page->others, page->other_room, sizeof(*page->others));
-        }
-        page->others[page->other_count++] = (struct object_ref){o->kind, arena_strdup(page->arena, o->namespace),
-                                                                arena_strdup(page->arena, o->name)};
-}
-
-static void note_others(void *arg)
-{
-        static const enum kind kinds[] = {KIND_TLSCERTIFICATEDELEGATION, KIND_INGRESS, KIND_SERVICE, KIND_NAMESPACE};
-        struct findings_page *page = arg;
-        for (size_t i = 0; i < COUNT_OF(kinds); i++)
-                store_each(page->server->store, kinds[i], note_other, page);
-}
-
-/* One that has gone meanwhile has nothing to say. */
-static void append_other(struct findings_page *page, const struct object_ref *ref)
-{
-        const struct view view = {.store = page->server->store};
-        const struct object *o = view_get(&view, ref->kind, ref->namespace, ref->name);
-        if (!o)
-                return;
-        AUTO(arena) *a = arena_new(1024);
-        struct object_state state = {0};
-        pipeline_findings(page->server->pipeline, o, false, a, &state);
-        append_state(page, &state);
-}
-
-static void write_others(void *arg)
-{
-        struct findings_page *page = arg;
-        int64_t deadline = time_monotonic() + SLICE;
-        while (page->next_other < page->other_count && time_monotonic() < deadline)
-                append_other(page, &page->others[page->next_other++]);
-}
-
-static bool write_findings(struct findings_page *page)
-{
-        struct loop_calls *calls = page->server->calls;
-        while (!page->complete) {
-                if (!loop_call(calls, write_ingressroutes, page))
-                        return false;
-        }
-        if (!loop_call(calls, note_others, page))
-                return false;
-        while (page->next_other < page->other_count) {
-                if (!loop_call(calls, write_others, page))
-                        return false;
-        }
-        return true;
-}
-
 void serve_debug_findings(const struct http_request *r, struct http_answer *answer, void *arg)
 {
-        struct server *s = arg;
-        AUTO(arena) *a = arena_new(4096);
-        struct findings_page page = {
-                .server = s, .out = answer->body, .namespace = http_query(r, "namespace"), .arena = a};
+        struct findings_page page = {.out = answer->body};
         answer->content_type = "application/json";
         buf_append_str(answer->body, "{\"findings\":[");
-        bool written = write_findings(&page);
-        mem_free(page.others);
-        if (!written) {
+        if (!serve_survey(arg, http_query(r, "namespace"), append_state, &page)) {
                 buf_clear(answer->body);
                 answer->content_type = "text/plain";
-                unavailable(answer);
+                serve_unavailable(answer);
                 return;
         }
         buf_append_str(answer->body, page.count ? "\n]}\n" : "]}\n");

@@ -122,7 +122,29 @@ void serve_metrics(const struct http_request *r, struct http_answer *answer, voi
 /* The state of an IngressRoute for people to see, in a; loop thread. */
 void serve_state(const struct server *s, const struct object *o, struct arena *a, struct object_state *state);
 
-/* serve_debug.c: handlers, arg is the server; they run on the listener's thread */
+/* serve_survey.c: for the listener's threads */
+typedef void serve_survey_fn(const struct object *o, const struct object_state *state, void *arg);
+/*
+ * Calls each() on the loop, in slices, for every IngressRoute, and for objects of other kinds that may have findings;
+ * namespace: only those of it, NULL: all. False when the loop does not answer; then some were told.
+ */
+bool serve_survey(struct server *s, const char *namespace, serve_survey_fn *each, void *arg);
+
+/* serve_debug.c: for the listener's threads */
+/* Hosts never change: the loop only hands out references, all else is done on the asking thread. */
+struct serve_hosts {
+        struct server *server;
+        const char *name;          /* the only one wanted; NULL: all */
+        const struct host **items; /* by name */
+        size_t count, room;
+};
+/* False when the loop does not answer: then there is nothing to end. */
+bool serve_hosts_take(struct serve_hosts *hosts);
+void serve_hosts_done(struct serve_hosts *hosts);
+/* The answer when the loop does not answer. */
+void serve_unavailable(struct http_answer *answer);
+
+/* Handlers, arg is the server; they run on the listener's thread. */
 void serve_debug_dag(const struct http_request *r, struct http_answer *answer, void *arg);
 void serve_debug_findings(const struct http_request *r, struct http_answer *answer, void *arg);
 
