@@ -51,6 +51,16 @@ static void on_settled(void *arg)
         tell(x, publisher_open(x->publisher, time_monotonic()));
 }
 
+static void on_refused(const char *host, bool refused, void *arg)
+{
+        struct xds *x = arg;
+        if (refused)
+                log_warn("an Envoy refuses a host: it is held out until it changes", "host", host, NULL);
+        else
+                log_info("a host is no longer held out", "host", host, NULL);
+        pipeline_set_refused(x->server->pipeline, host, refused);
+}
+
 /* The server looks at the cache itself when this returns. */
 static void on_answered(enum resource_type type, const struct stream_outcome *outcome, int64_t now, void *arg)
 {
@@ -86,6 +96,8 @@ bool serve_xds_start(struct server *s, struct err *e)
                 .store = s->store,
                 .cache = x->cache,
                 .options = &s->options->envoy,
+                .refused = on_refused,
+                .arg = x,
         });
         pipeline_add_reader(s->pipeline, &(struct pipeline_reader){
                                                  .stored = on_stored,

@@ -328,6 +328,22 @@ void pipeline_recompile(struct pipeline *p)
                 start_compiling(p);
 }
 
+void pipeline_set_refused(struct pipeline *p, const char *host, bool refused)
+{
+        struct host_entry *host_entry = pipeline_find_host_entry(p, host);
+        if (!host_entry || host_entry->refused == refused)
+                return;
+        host_entry->refused = refused;
+        p->refused_count += refused ? 1 : (size_t)-1;
+        const struct object_ref *owner = host_entry->host ? host_entry->host->owner : NULL;
+        if (!owner || owner->kind != KIND_INGRESSROUTE)
+                return;
+        struct object_entry *entry = pipeline_find_object(p, owner->namespace, owner->name);
+        if (entry)
+                pipeline_mark_changed(p, entry);
+        wake(p);
+}
+
 bool pipeline_is_built(const struct pipeline *p)
 {
         return p->built;

@@ -67,6 +67,8 @@ void pipeline_sweep_end(struct pipeline *p, enum kind kind, unsigned source);
 void pipeline_start(struct pipeline *p);
 /* The policy has changed: compile all again. */
 void pipeline_recompile(struct pipeline *p);
+/* Rule EnvoyRejected: an Envoy has refused what the host says now, or that is over. A host that is gone is fine. */
+void pipeline_set_refused(struct pipeline *p, const char *host, bool refused);
 /* Started, and everything has been compiled at least once. */
 bool pipeline_is_built(const struct pipeline *p);
 

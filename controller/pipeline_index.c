@@ -135,6 +135,7 @@ static struct host_entry *ensure_host(struct pipeline *p, const char *name)
 void pipeline_drop_host(struct pipeline *p, struct host_entry *entry)
 {
         table_remove(&p->hosts, entry);
+        p->refused_count -= entry->refused;
         heap_remove(&p->rechecks, &entry->recheck);
         pthread_rwlock_wrlock(p->options.lock);
         store_reader_set(p->options.store, &entry->node.reader, NULL);

@@ -37,6 +37,7 @@ struct host_entry {
         const struct host *host; /* NULL before the first compile */
         struct heap_node recheck;
         uint64_t mark; /* when it was last put among an object's hosts */
+        bool refused;  /* by an Envoy */
         char name[];
 };
 
@@ -72,6 +73,7 @@ struct pipeline {
         size_t event_count, event_room, event_next;
 
         struct table hosts, objects;
+        size_t refused_count; /* hosts */
         struct heap rechecks; /* by wall clock */
         struct node *dirty_first, **dirty_last;
         struct object_entry *changed_first, **changed_last;

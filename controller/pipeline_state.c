@@ -65,10 +65,30 @@ size_t pipeline_hosts_of(const struct object_ref *ref, const struct host *const 
         return p->found_count;
 }
 
+/* own, and what Envoys refuse of the hosts that o owns; for that nothing is compiled anew, it is no part of a host. */
+static const struct findings *with_refused(struct pipeline *p, const struct object *o, const struct findings *own,
+                                           struct arena *a)
+{
+        const struct object_ref ref = {o->kind, o->namespace, o->name};
+        struct findings *all = arena_alloc(a, sizeof(*all));
+        *all = (struct findings){.arena = a};
+        for (size_t i = 0; i < own->count; i++)
+                findings_add(all, &own->items[i]);
+        gather_hosts(p, &ref);
+        for (size_t i = 0; i < p->found_count; i++) {
+                const struct host *h = p->found[i];
+                if (h->owner && object_ref_equal(h->owner, &ref) && pipeline_find_host_entry(p, h->name)->refused)
+                        judge_refused(h, all);
+        }
+        return all;
+}
+
 static void compute_state(struct pipeline *p, const struct object *o, const struct findings *own, struct arena *a,
                           struct object_state *state)
 {
         struct view v = {.store = p->options.store};
+        if (p->refused_count)
+                own = with_refused(p, o, own, a);
         object_state(a, &v, p->options.policy, o, own, pipeline_hosts_of, p, state);
 }
 

@@ -143,6 +143,30 @@ static void stored__objects_come_change_and_go__each_is_told(void **state)
         assert_int_equal(w->went, 1);
 }
 
+static void refused__by_an_envoy__its_root_is_told_and_is_told_when_it_is_over(void **state)
+{
+        (void)state;
+        AUTO(world) *w = started();
+        put_service(w, "a", "s");
+        put_route(w, "a", "one", 1, SITE("one.example"));
+        put_route(w, "a", "two", 1, SITE("two.example"));
+        settle(w);
+        unsigned told_before = w->objects_told;
+        unsigned hosts_before = w->hosts_told;
+        pipeline_set_refused(w->pipeline, "one.example", true);
+        pipeline_set_refused(w->pipeline, "none.example", true);
+        assert_true(w->wakes > 0);
+        settle(w);
+        assert_int_equal(w->objects_told, told_before + 1);
+        assert_int_equal(w->hosts_told, hosts_before);
+        assert_non_null(strstr(told(w, "a/one"), "EnvoyRejected"));
+        assert_non_null(strstr(told(w, "a/one"), "status=0")); /* valid */
+        assert_null(strstr(told(w, "a/two"), "EnvoyRejected"));
+        pipeline_set_refused(w->pipeline, "one.example", false);
+        settle(w);
+        assert_null(strstr(told(w, "a/one"), "EnvoyRejected"));
+}
+
 static void policy__changes__everything_is_judged_again(void **state)
 {
         (void)state;
@@ -249,6 +273,7 @@ int main(void)
                 cmocka_unit_test(change__owner_goes__loser_takes_the_host),
                 cmocka_unit_test(sweep__object_left_out__is_gone),
                 cmocka_unit_test(stored__objects_come_change_and_go__each_is_told),
+                cmocka_unit_test(refused__by_an_envoy__its_root_is_told_and_is_told_when_it_is_over),
                 cmocka_unit_test(policy__changes__everything_is_judged_again),
                 cmocka_unit_test(state__change_not_compiled_yet__is_pending),
                 cmocka_unit_test(coalescing__first_change_after_quiet__is_compiled_at_once),

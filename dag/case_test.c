@@ -388,7 +388,7 @@ static void run_step(struct run *r, const json_t *step)
 {
         static const char *const known[] = {"about",     "policy",    "objects",    "delete",        "now",
                                             "lead",      "hosts",     "status",     "virtual_hosts", "claims",
-                                            "candidate", "admission", "admissions", "steps"};
+                                            "candidate", "admission", "admissions", "steps",         "refused"};
         const char *key;
         json_t *value;
         json_object_foreach ((json_t *)(uintptr_t)step, key, value) {
@@ -406,6 +406,7 @@ static void run_step(struct run *r, const json_t *step)
                 r->f.now = fixture_micros(json_integer_value(json_object_get(step, "now")));
         if (json_is_true(json_object_get(step, "lead")))
                 fixture_lead(&r->f);
+        r->f.refused = json_object_get(step, "refused");
         fixture_compile(&r->f);
         compare_all(r, step);
 }

@@ -25,6 +25,9 @@ struct host *host_compile(const struct view *v, const struct policy *policy, con
  */
 void judge_object(const struct view *v, const struct policy *policy, const struct object *o, struct findings *list);
 
+/* Rule EnvoyRejected, about the owner of h: an Envoy has refused what h says (controller/pipeline knows of which). */
+void judge_refused(const struct host *h, struct findings *list);
+
 /* Whether an IngressRoute or Ingress is of our class (api.md, "Annotations"); other kinds are. */
 bool judge_is_ours(const struct view *v, const struct policy *policy, const struct object *o);
 

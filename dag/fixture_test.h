@@ -335,7 +335,8 @@ struct fixture {
         struct store *store;
         struct policy policy;
         int64_t now;
-        struct map *written; /* "kind ns/name" -> the object's JSON, for whoever changes its status */
+        struct map *written;   /* "kind ns/name" -> the object's JSON, for whoever changes its status */
+        const json_t *refused; /* names of hosts that an Envoy has refused; or NULL */
         const struct host **hosts;
         size_t host_count;
         const struct host **found; /* of the last fixture_hosts_of() */
@@ -438,11 +439,24 @@ FIXTURE_FN size_t fixture_hosts_of(const struct object_ref *ref, const struct ho
         return n;
 }
 
+FIXTURE_FN void fixture_judge_refused(const struct fixture *f, const struct object *o, struct findings *list)
+{
+        const struct object_ref ref = {o->kind, o->namespace, o->name};
+        size_t i;
+        const json_t *name;
+        json_array_foreach (f->refused, i, name) {
+                const struct host *h = fixture_host(f, json_string_value(name));
+                if (h && h->owner && object_ref_equal(h->owner, &ref))
+                        judge_refused(h, list);
+        }
+}
+
 FIXTURE_FN void fixture_state(struct fixture *f, struct arena *a, const struct object *o, struct object_state *state)
 {
         struct view v = {.store = f->store};
         struct findings own = {.arena = a};
         judge_object(&v, &f->policy, o, &own);
+        fixture_judge_refused(f, o, &own);
         object_state(a, &v, &f->policy, o, &own, fixture_hosts_of, f, state);
 }
 

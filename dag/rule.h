@@ -50,6 +50,9 @@ enum rule_status {
         RULE(TLSModeConflict, DENY, INVALID, "tls takes either secretName, or passthrough together with tcpproxy.")    \
         RULE(TLSVersionInvalid, DENY, INVALID, "minimumProtocolVersion is \"1.1\", \"1.2\" or \"1.3\".")               \
         RULE(RootEmpty, DENY, INVALID, "A root needs routes or a tcpproxy.")                                           \
+        RULE(EnvoyRejected, WARN, NOTICE,                                                                              \
+             "An Envoy refuses what the host says now, and serves what it last accepted. The log of gatehouse has "    \
+             "Envoy's reason.")                                                                                        \
         RULE(Orphaned, WARN, ORPHANED,                                                                                 \
              "No valid chain of delegations from a root reaches the object: nothing of it is served.")                 \
         /* routes */                                                                                                   \

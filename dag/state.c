@@ -232,6 +232,20 @@ static void find_virtual_hosts(struct merge *m, struct object_state *out)
         out->virtual_hosts = names;
 }
 
+void judge_refused(const struct host *h, struct findings *list)
+{
+        struct finding f = {
+                .rule = RULE_EnvoyRejected,
+                .about = *h->owner,
+                .field = h->owner->kind == KIND_INGRESSROUTE ? "spec.virtualhost.fqdn" : "spec.rules",
+                .subject = h->name,
+                .message = arena_printf(list->arena,
+                                        "an Envoy refuses what %s is to serve: it goes on with what it last accepted",
+                                        h->name),
+        };
+        findings_add(list, &f);
+}
+
 void object_state(struct arena *a, const struct view *v, const struct policy *policy, const struct object *o,
                   const struct findings *own, hosts_of_fn *hosts_of, void *arg, struct object_state *out)
 {
