@@ -17,7 +17,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum command { COMMAND_SERVE, COMMAND_CERTGEN, COMMAND_LINT, COMMAND_SHUTDOWN_MANAGER, COMMAND_VERSION, COMMAND_HELP };
+enum command {
+        COMMAND_SERVE,
+        COMMAND_CERTGEN,
+        COMMAND_BOOTSTRAP,
+        COMMAND_LINT,
+        COMMAND_SHUTDOWN_MANAGER,
+        COMMAND_VERSION,
+        COMMAND_HELP
+};
 enum { COMMAND_COUNT = COMMAND_HELP + 1 };
 
 struct string_list {
@@ -77,13 +85,29 @@ struct certgen_options {
         const char *webhook_service, *xds_service, *webhook_configuration;
 };
 
+/* How an xDS client, an Envoy or our own, finds the server and is let in. */
+struct xds_client_options {
+        const char *address; /* an IP address or a DNS name */
+        uint16_t port;
+        const char *server_name;
+        const char *ca_file, *cert_file, *key_file; /* all or, when insecure, none */
+        bool insecure;
+};
+
+struct bootstrap_options {
+        const char *resources_dir; /* NULL when not given: the folder of FILE */
+        const char *node_id;       /* NULL when not given: the host's name */
+        const char *node_cluster;
+        uint32_t max_connections;
+        uint64_t max_heap; /* bytes; 0: no limit */
+};
+
 struct lint_options {
         bool partial;
         const char *default_namespace;
 };
 
 struct shutdown_options {
-        const char *admin_address; /* path of Envoy's admin socket */
         const char *serve_address;
         uint16_t serve_port;
         int64_t drain_delay, drain_timeout, check_interval;
@@ -101,8 +125,11 @@ struct options {
         struct kube_options kube;
         struct serve_options serve;
         struct certgen_options certgen;
+        struct xds_client_options xds_client;
+        struct bootstrap_options bootstrap;
         struct lint_options lint;
         struct shutdown_options shutdown;
+        const char *admin_address;           /* path of Envoy's admin socket */
         struct xds_options envoy;            /* what Envoys are told; complete for serve */
         struct string_list accesslog_fields; /* as written; envoy has them too */
         const char *tracing_otlp;            /* as written */

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/un.h>
 
 enum { NAMESPACE_LENGTH_MAX = 63 };
 
@@ -146,6 +147,43 @@ static bool check_certgen(const struct certgen_options *c, struct err *e)
         return true;
 }
 
+static bool check_xds_client(const struct xds_client_options *x, struct err *e)
+{
+        const int files = (x->ca_file != NULL) + (x->cert_file != NULL) + (x->key_file != NULL);
+        if (x->insecure && files)
+                return err_set(e, "--insecure and --xds-cafile, --xds-cert-file, --xds-key-file exclude each other");
+        if (x->insecure && !is_loopback(x->address))
+                return err_set(e,
+                               "--insecure: the keys of all hosts would cross the network from %.80s for everybody to "
+                               "read; it needs a loopback --xds-address",
+                               x->address);
+        return x->insecure || files == 3 ||
+               err_set(e, "the xDS server asks for a certificate: --xds-cafile, --xds-cert-file and --xds-key-file "
+                          "(gatehouse certgen makes them), or --insecure on a developer's machine");
+}
+
+static bool check_bootstrap(const struct options *o, struct err *e)
+{
+        if (o->arguments.count != 1)
+                return err_set(e, "gatehouse bootstrap needs one FILE to write, or - for standard output");
+        if (!check_xds_client(&o->xds_client, e))
+                return false;
+        if (!o->xds_client.insecure && !o->bootstrap.resources_dir && str_equal(o->arguments.items[0], "-"))
+                return err_set(e, "with - for FILE, --resources-dir says where the files for Envoy's certificates go");
+        return o->bootstrap.max_connections || err_set(e, "--overload-max-connections: at least 1");
+}
+
+/* Linux, unix(7): the path of a socket has 108 bytes with the NUL at its end. */
+static bool check_admin(const char *path, struct err *e)
+{
+        struct sockaddr_un address;
+        if (path[0] != '/')
+                return err_set(e, "--admin-address: \"%.80s\" is no absolute path of a Unix socket", path);
+        return strlen(path) < sizeof(address.sun_path) ||
+               err_set(e, "--admin-address: longer than the %zu bytes that a Unix socket's path may have",
+                       sizeof(address.sun_path) - 1);
+}
+
 static bool check_shutdown(const struct shutdown_options *s, struct err *e)
 {
         if (s->check_interval < DURATION_MILLISECOND)
@@ -173,10 +211,12 @@ bool options_check(struct options *o, struct err *e)
                 return check_serve(o, e);
         case COMMAND_CERTGEN:
                 return check_certgen(&o->certgen, e);
+        case COMMAND_BOOTSTRAP:
+                return check_admin(o->admin_address, e) && check_bootstrap(o, e);
         case COMMAND_LINT:
                 return o->arguments.count || err_set(e, "gatehouse lint needs files or folders");
         case COMMAND_SHUTDOWN_MANAGER:
-                return check_shutdown(&o->shutdown, e);
+                return check_admin(o->admin_address, e) && check_shutdown(&o->shutdown, e);
         case COMMAND_HELP:
         case COMMAND_VERSION:
                 return true;

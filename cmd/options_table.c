@@ -8,16 +8,20 @@
 enum {
         SERVE = 1 << COMMAND_SERVE,
         CERTGEN = 1 << COMMAND_CERTGEN,
+        BOOTSTRAP = 1 << COMMAND_BOOTSTRAP,
         LINT = 1 << COMMAND_LINT,
         SHUTDOWN_MANAGER = 1 << COMMAND_SHUTDOWN_MANAGER,
         HELP = 1 << COMMAND_HELP,
         JUDGES = SERVE | LINT,
         TALKS = SERVE | CERTGEN,
+        DIALS = BOOTSTRAP,
 };
 
 const struct command_row command_table[COMMAND_COUNT] = {
         [COMMAND_SERVE] = {"serve", "", "the server: admission webhook, status controller and xDS for Envoy"},
         [COMMAND_CERTGEN] = {"certgen", "", "issue and rotate the certificates of webhook and xDS"},
+        [COMMAND_BOOTSTRAP] = {"bootstrap", "FILE|-",
+                               "write Envoy's start configuration: where its admin interface is, and where xDS is"},
         [COMMAND_LINT] = {"lint", "FILE|DIR...",
                           "judge manifests (YAML or JSON) by the same rules, offline; exit code 1 when there is more "
                           "than notices"},
@@ -178,9 +182,34 @@ const struct option option_table[] = {
          "Service by which Envoys reach the xDS server"},
         {"webhook-configuration", 0, OPTION_STRING, "NAME", "gatehouse", NULL, CERTGEN,
          FIELD(certgen.webhook_configuration), "name of both webhook configurations"},
+        /* the xDS server, for its clients */
+        {"xds-address", 0, OPTION_STRING, "HOST", "127.0.0.1", NULL, DIALS, FIELD(xds_client.address),
+         "IP address or DNS name of the xDS server"},
+        {"xds-port", 0, OPTION_PORT, "PORT", "8001", NULL, DIALS, FIELD(xds_client.port), "port of the xDS server"},
+        {"xds-server-name", 0, OPTION_STRING, "NAME", "gatehouse", NULL, DIALS, FIELD(xds_client.server_name),
+         "DNS name that the xDS server's certificate must hold, exactly"},
+        {"xds-cafile", 0, OPTION_STRING, "FILE", NULL, NULL, DIALS, FIELD(xds_client.ca_file),
+         "CAs that the xDS server's certificate must come from; Envoy reloads them when they change"},
+        {"xds-cert-file", 0, OPTION_STRING, "FILE", NULL, NULL, DIALS, FIELD(xds_client.cert_file),
+         "Envoy's certificate for the xDS server, reloaded when it changes"},
+        {"xds-key-file", 0, OPTION_STRING, "FILE", NULL, NULL, DIALS, FIELD(xds_client.key_file),
+         "the key of that certificate"},
+        {"insecure", 0, OPTION_SWITCH, NULL, NULL, NULL, DIALS, FIELD(xds_client.insecure),
+         "xDS as plain HTTP/2 without certificates; from a loopback address only"},
+        /* bootstrap */
+        {"resources-dir", 0, OPTION_STRING, "DIR", NULL, NULL, BOOTSTRAP, FIELD(bootstrap.resources_dir),
+         "where the files go that tell Envoy which certificates to load; default the folder of FILE"},
+        {"node-id", 0, OPTION_STRING, "NAME", NULL, NULL, BOOTSTRAP, FIELD(bootstrap.node_id),
+         "what this Envoy is called in logs and on /debug/xds; default the host's name, in a pod the pod's"},
+        {"node-cluster", 0, OPTION_STRING, "NAME", "gatehouse", NULL, BOOTSTRAP, FIELD(bootstrap.node_cluster),
+         "what the Envoys are called together"},
+        {"overload-max-connections", 0, OPTION_NUMBER, "N", "50000", NULL, BOOTSTRAP, FIELD(bootstrap.max_connections),
+         "connections of clients that Envoy holds open; it accepts no more"},
+        {"overload-max-heap", 0, OPTION_BYTES, "BYTES", "0", NULL, BOOTSTRAP, FIELD(bootstrap.max_heap),
+         "memory near which Envoy gives some back, and then refuses requests; 0: no limit"},
         /* shutdown-manager */
-        {"admin-address", 0, OPTION_STRING, "PATH", "/admin/admin.sock", NULL, SHUTDOWN_MANAGER,
-         FIELD(shutdown.admin_address), "Unix socket of Envoy's admin interface"},
+        {"admin-address", 0, OPTION_STRING, "PATH", "/admin/admin.sock", NULL, SHUTDOWN_MANAGER | BOOTSTRAP,
+         FIELD(admin_address), "Unix socket of Envoy's admin interface"},
         {"serve-address", 0, OPTION_ADDRESS, "IP", "0.0.0.0", NULL, SHUTDOWN_MANAGER, FIELD(shutdown.serve_address),
          "where Envoy's preStop hook asks for /shutdown"},
         {"serve-port", 0, OPTION_PORT, "PORT", "8090", NULL, SHUTDOWN_MANAGER, FIELD(shutdown.serve_port),
@@ -204,9 +233,9 @@ const struct option option_table[] = {
 const size_t option_table_count = sizeof(option_table) / sizeof(option_table[0]);
 
 const struct option_alias option_aliases[] = {
-        {"contour-cafile", "xds-cafile", SERVE},
-        {"contour-cert-file", "xds-cert-file", SERVE},
-        {"contour-key-file", "xds-key-file", SERVE},
+        {"contour-cafile", "xds-cafile", SERVE},         {"contour-cert-file", "xds-cert-file", SERVE},
+        {"contour-key-file", "xds-key-file", SERVE},     {"envoy-cafile", "xds-cafile", DIALS},
+        {"envoy-cert-file", "xds-cert-file", DIALS},     {"envoy-key-file", "xds-key-file", DIALS},
         {"json-fields", "accesslog-json-fields", SERVE},
 };
 

@@ -12,6 +12,7 @@ enum option_type {
         OPTION_ADDRESS,  /* const char *, an IP address */
         OPTION_PORT,     /* uint16_t */
         OPTION_NUMBER,   /* uint32_t */
+        OPTION_BYTES,    /* uint64_t */
         OPTION_PERCENT,  /* double */
         OPTION_DURATION, /* int64_t nanoseconds, not negative */
         OPTION_CHOICE,   /* int, the place among choices */

@@ -49,6 +49,17 @@ static bool set_number(uint32_t *out, const char *text, struct err *e)
         return true;
 }
 
+static bool set_bytes(uint64_t *out, const char *text, struct err *e)
+{
+        char *end;
+        errno = 0;
+        unsigned long long n = strtoull(text, &end, 10);
+        if (!isdigit((unsigned char)*text) || *end || errno)
+                return err_set(e, "\"%.40s\" is no number of bytes: digits only", text);
+        *out = n;
+        return true;
+}
+
 static bool set_percent(double *out, const char *text, struct err *e)
 {
         char *end;
@@ -153,6 +164,8 @@ bool option_set_value(const struct option *option, void *out, struct arena *a, c
                 return set_port(out, text, e);
         case OPTION_NUMBER:
                 return set_number(out, text, e);
+        case OPTION_BYTES:
+                return set_bytes(out, text, e);
         case OPTION_PERCENT:
                 return set_percent(out, text, e);
         case OPTION_DURATION:

@@ -22,6 +22,7 @@
 
 struct manager {
         const struct shutdown_options *options;
+        const char *admin;    /* socket of Envoy */
         uint16_t stats_port;  /* of Envoy */
         pthread_mutex_t lock; /* one drains, the others wait for it */
         bool drained;
@@ -36,7 +37,7 @@ static void wait_for(int64_t nanos)
 /* Until Envoy has heard it: one that has just started may not listen yet. False: it does not answer. */
 static bool tell_envoy(const struct manager *m, int64_t deadline, struct err *e)
 {
-        while (!envoy_admin_fail_health(m->options->admin_address, e)) {
+        while (!envoy_admin_fail_health(m->admin, e)) {
                 if (time_monotonic() >= deadline)
                         return false;
                 wait_for(m->options->check_interval);
@@ -49,7 +50,7 @@ static bool wait_until_idle(const struct manager *m, int64_t begun, int64_t dead
 {
         size_t open = SIZE_MAX, before = SIZE_MAX;
         for (;;) {
-                if (!envoy_admin_open_connections(m->options->admin_address, m->stats_port, &open, e))
+                if (!envoy_admin_open_connections(m->admin, m->stats_port, &open, e))
                         return false;
                 int64_t now = time_monotonic();
                 if (open != before)
@@ -69,7 +70,7 @@ static void drain(struct manager *m)
         if (!m->drained) {
                 struct err e = {0};
                 int64_t begun = time_monotonic(), deadline = begun + m->options->drain_timeout;
-                log_info("draining begins", "admin", m->options->admin_address, NULL);
+                log_info("draining begins", "admin", m->admin, NULL);
                 if (tell_envoy(m, begun + m->options->drain_delay, &e) && wait_until_idle(m, begun, deadline, &e))
                         log_info("drained", NULL);
                 else
@@ -98,7 +99,11 @@ static void wait_for_answers(const struct http *http)
 int shutdown_manager_run(const struct options *o)
 {
         struct manager m = {
-                .options = &o->shutdown, .stats_port = o->envoy.stats.port, .lock = PTHREAD_MUTEX_INITIALIZER};
+                .options = &o->shutdown,
+                .admin = o->admin_address,
+                .stats_port = o->envoy.stats.port,
+                .lock = PTHREAD_MUTEX_INITIALIZER,
+        };
         const struct http_route routes[] = {{"GET", "/shutdown", handle_shutdown, &m}};
         struct err e = {0};
         log_set_format((enum log_format)o->log_format);
