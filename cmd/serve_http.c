@@ -39,6 +39,7 @@ bool serve_http_start(struct server *s, struct err *e)
         const struct http_route debug[] = {
                 {"GET", "/debug/dag", serve_debug_dag, s},
                 {"GET", "/debug/findings", serve_debug_findings, s},
+                {"GET", "/debug/xds", serve_debug_xds, s},
                 {"GET", "/debug/loglevel", endpoint_log_level, NULL},
                 {"PUT", "/debug/loglevel", endpoint_set_log_level, NULL},
         };

@@ -106,6 +106,8 @@ void serve_xds_drain(struct server *s, void (*done)(struct server *s));
 void serve_xds_free(struct xds *x);
 /* Who listens, or NULL. */
 struct xds_server *serve_xds_listener(const struct server *s);
+/* Hosts of which an Envoy has refused something: publisher_held(). */
+size_t serve_xds_held(const struct server *s);
 
 /* serve_meter.c: counts what the client does; looks after the certificates */
 void serve_observe_client(struct server *s);
@@ -147,6 +149,7 @@ void serve_unavailable(struct http_answer *answer);
 /* Handlers, arg is the server; they run on the listener's thread. */
 void serve_debug_dag(const struct http_request *r, struct http_answer *answer, void *arg);
 void serve_debug_findings(const struct http_request *r, struct http_answer *answer, void *arg);
+void serve_debug_xds(const struct http_request *r, struct http_answer *answer, void *arg);
 
 /* serve_event.c */
 struct event_writer *serve_make_events(struct server *s) __attribute__((returns_nonnull));

@@ -188,3 +188,8 @@ struct xds_server *serve_xds_listener(const struct server *s)
 {
         return s->xds ? s->xds->listener : NULL;
 }
+
+size_t serve_xds_held(const struct server *s)
+{
+        return s->xds ? publisher_held(s->xds->publisher) : 0;
+}
