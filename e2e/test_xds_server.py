@@ -168,7 +168,7 @@ def test_certificates__ca_and_pair_replaced__new_connections_use_them_and_old_on
             assert old.next().get("end") == "UNAVAILABLE", "the old CA is gone"
         kube.apply(route("/renewed"))
         client.expect("RouteConfiguration")
-    assert xds.metric("gatehouse_certificate_expiry_seconds", name="xds") > 0
+    assert xds.metrics()['gatehouse_certificate_expiry_seconds{name="xds"}'] > 0
     assert "certificate xds" in xds.http("/readyz")[1]
 
 
@@ -186,7 +186,7 @@ def test_nack__is_logged_counted_and_shown(python, xds):
         assert about["sent"] == first["version"] and about["acknowledged"] == ""
         assert xds.metric("gatehouse_xds_streams") == 1
     lines = [json.loads(line) for line in xds.process.output().splitlines() if "edge-7" in line and "refuses" in line]
-    assert len(lines) == 1 and lines[0]["message"] == 'no "such" cluster' or 'no \\"such\\" cluster' in str(lines), lines
+    assert [line["message"] for line in lines] == ['no "such" cluster'], lines
     until(lambda: xds.metric("gatehouse_xds_streams") == 0, "the stream to go")
 
 

@@ -19,6 +19,7 @@ KINDS = {
     "Secret": ("/api/v1", "secrets", True),
     "Endpoints": ("/api/v1", "endpoints", True),
     "Event": ("/api/v1", "events", True),
+    "EndpointSlice": ("/apis/discovery.k8s.io/v1beta1", "endpointslices", True),  # both API servers have it
     "Ingress": ("/apis/networking.k8s.io/v1", "ingresses", True),
     "IngressClass": ("/apis/networking.k8s.io/v1", "ingressclasses", False),
     "Lease": ("/apis/coordination.k8s.io/v1", "leases", True),

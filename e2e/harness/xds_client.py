@@ -2,6 +2,7 @@
 """An xDS client for tests: a child process (xds_talk.py) with official descriptors and Google's gRPC."""
 
 import json
+import os
 import queue
 import subprocess
 import threading
@@ -20,7 +21,8 @@ class XdsClient:
         pems = [pair / name for name in ("ca.crt", "tls.crt", "tls.key")] if pair else []
         # -I: the folder of the script, with our envoy.py, is not on the path: "envoy" are the official descriptors.
         self.child = subprocess.Popen([python, "-I", TALK, f"127.0.0.1:{port}", method, *pems],
-                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                      env={**os.environ, "GRPC_VERBOSITY": "NONE"})
         threading.Thread(target=self._read, daemon=True).start()
 
     def __enter__(self):
@@ -32,6 +34,7 @@ class XdsClient:
     def _read(self):
         for line in self.child.stdout:
             self.events.put(json.loads(line))
+        self.events.put({"end": "the client itself", "code": self.child.wait()})
 
     def ask(self, kind, **more):
         self.child.stdin.write(json.dumps({"type": kind, "node": self.node, **more}) + "\n")

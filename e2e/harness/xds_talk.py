@@ -25,9 +25,10 @@ TYPES = {
     "Secret": "envoy.extensions.transport_sockets.tls.v3.Secret",
 }
 discovery = importlib.import_module("envoy.service.discovery.v3.discovery_pb2")
-for module in ("envoy.config.listener.v3.listener", "envoy.config.route.v3.route", "envoy.config.cluster.v3.cluster",
-               "envoy.config.endpoint.v3.endpoint", "envoy.extensions.transport_sockets.tls.v3.secret"):
-    importlib.import_module(module + "_pb2")
+listener_pb2 = importlib.import_module("envoy.config.listener.v3.listener_pb2")
+for module in ("config.route.v3.route", "config.cluster.v3.cluster", "config.endpoint.v3.endpoint",
+               "extensions.upstreams.http.v3.http_protocol_options", "extensions.transport_sockets.tls.v3.tls"):
+    importlib.import_module(f"envoy.{module}_pb2")
 
 
 def request(asked, delta):
@@ -47,6 +48,13 @@ def request(asked, delta):
     return made
 
 
+def words(packed):
+    """As JSON; a Listener holds filters of types that are not loaded here: only its name."""
+    if packed.type_url.endswith(".Listener"):
+        return {"name": listener_pb2.Listener.FromString(packed.value).name}
+    return json_format.MessageToDict(packed)
+
+
 def told(response, delta):
     """A response in words: no value of a Secret."""
     name = response.type_url.rsplit(".", 1)[-1]
@@ -57,7 +65,7 @@ def told(response, delta):
         out["resources"] = {r.name: r.version for r in response.resources}
         out["removed"] = list(response.removed_resources)
     if name != "Secret":
-        out["content"] = [json_format.MessageToDict(p) for p in packed]
+        out["content"] = [words(p) for p in packed]
     return out
 
 
