@@ -186,7 +186,7 @@ def test_nack__is_logged_counted_and_shown(python, xds):
         assert about["sent"] == first["version"] and about["acknowledged"] == ""
         assert xds.metric("gatehouse_xds_streams") == 1
     lines = [json.loads(line) for line in xds.process.output().splitlines() if "edge-7" in line and "refuses" in line]
-    assert [line["message"] for line in lines] == ['no "such" cluster'], lines
+    assert [line["reason"] for line in lines] == ['no "such" cluster'], lines
     until(lambda: xds.metric("gatehouse_xds_streams") == 0, "the stream to go")
 
 

@@ -194,7 +194,7 @@ static void note_nack(struct xds_stream *x, enum resource_type type)
         struct stream_info info = {0};
         stream_describe(x->stream, type, &info);
         log_warn("xDS: an Envoy refuses a response", "node", x->node ? x->node : "", "peer", grpc_call_peer(x->call),
-                 "type", resource_type_name(type), "message", info.refused ? info.refused : "", NULL);
+                 "type", resource_type_name(type), "reason", info.refused ? info.refused : "", NULL);
         if (x->told[type])
                 x->told[type]->refused_at = time_now_micros();
 }
