@@ -104,6 +104,7 @@ struct resource *translate_stats_listener(const struct xds_options *options)
         routes->virtual_hosts = message_one(a, vhost);
         routes->n_virtual_hosts = 1;
         Envoy__Listener *m = listener(a, STATS_NAME, &options->stats);
+        m->ignore_global_conn_limit = true; /* the probe gets through when clients hold all that bootstrap allows */
         set_only_chain(a, m, plain_http_connection(a, STATS_NAME, routes));
         return resource_pack(RESOURCE_LISTENER, STATS_NAME, &m->base);
 }
