@@ -251,6 +251,14 @@ static void stop_feed(struct feed *f)
         f->path = NULL;
 }
 
+/* Prometheus takes no notice of an increase that a series begins with. */
+static void count_from_zero(const struct feed *f)
+{
+        static const char *const reasons[] = {"gone", "closed", "error", "large"};
+        for (size_t i = 0; i < COUNT_OF(reasons); i++)
+                metric_cell(f->server->feeds->restarts, resource_of(f), reasons[i], NULL);
+}
+
 static void start_feed(struct feed *f, const struct discovery_candidate *candidate)
 {
         enum kind kind = kind_of(candidate);
@@ -267,6 +275,7 @@ static void start_feed(struct feed *f, const struct discovery_candidate *candida
                          resource_of(f), "path", f->path, NULL);
         f->candidate = candidate;
         f->kind = kind;
+        count_from_zero(f);
         struct reflector_source source = {
                 .path = f->path, .resource = resource_of(f), .field_selector = f->spec->field_selector};
         f->reflector = reflector_new(f->server->base, f->server->client, &source, &events, f);
