@@ -87,6 +87,15 @@ bool health_is_ready(struct health *h)
         return ready;
 }
 
+void health_each(struct health *h, void (*each)(const char *part, enum health_state state, const char *text, void *arg),
+                 void *arg)
+{
+        pthread_mutex_lock(&h->lock);
+        for (size_t i = 0; i < h->count; i++)
+                each(h->parts[i].name, h->parts[i].state, h->parts[i].text, arg);
+        pthread_mutex_unlock(&h->lock);
+}
+
 void health_serve_healthz(const struct http_request *r, struct http_answer *answer, void *arg)
 {
         (void)r;

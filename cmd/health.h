@@ -29,6 +29,9 @@ void health_beat(struct health *h);
 /* What a part says of itself now: "certificates", HEALTH_WARNING, "webhook: expires at ...". Replaces what it said. */
 void health_report(struct health *h, const char *part, enum health_state state, const char *text);
 bool health_is_ready(struct health *h);
+/* Calls each() with what every part says; it must not call anything of the health. */
+void health_each(struct health *h, void (*each)(const char *part, enum health_state state, const char *text, void *arg),
+                 void *arg);
 
 /* Routes: arg is the health. */
 void health_serve_healthz(const struct http_request *r, struct http_answer *answer, void *arg);

@@ -15,6 +15,10 @@ enum {
         BODY_DISCARDED_MAX = 64 * 1024,                  /* of a body that is too large, before the connection is cut */
 };
 
+/* Should markup of a user ever get through, nothing of it runs, loads or sends. */
+static const char CONTENT_POLICY[] =
+        "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
 /* An open connection, in the order of last use, longest idle first. Only the listener's thread touches them. */
 struct connection {
         struct connection *previous, *next;
@@ -129,6 +133,7 @@ static enum MHD_Result send_answer(struct MHD_Connection *connection, unsigned s
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
         MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
         MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+        MHD_add_response_header(response, "Content-Security-Policy", CONTENT_POLICY);
         if (allow)
                 MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, allow);
         enum MHD_Result queued = MHD_queue_response(connection, status, response);

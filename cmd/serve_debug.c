@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* serve_debug - /debug/dag and /debug/findings: what the loop knows, shown from another thread. */
+/* serve_debug - /debug/dag, /debug/tree and /debug/findings: what the loop knows, shown from another thread. */
 #include "cmd/serve_internal.h"
 
 #include "base/json_text.h"
 #include "dag/dump.h"
+#include "dag/tree.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { STATUS_UNAVAILABLE = 503 };
+enum { STATUS_BAD_REQUEST = 400, STATUS_NOT_FOUND = 404, STATUS_UNAVAILABLE = 503 };
 
 void serve_unavailable(struct http_answer *answer)
 {
@@ -90,6 +91,47 @@ void serve_debug_dag(const struct http_request *r, struct http_answer *answer, v
         }
         dump_end(answer->body);
         serve_hosts_done(&hosts);
+}
+
+/* ---- /debug/tree ---- */
+
+struct tree_question {
+        struct server *server;
+        const char *name;
+        struct arena *arena;
+        const struct host *host; /* NULL: there is none */
+        struct tree tree;
+};
+
+static void ask_tree(void *arg)
+{
+        struct tree_question *q = arg;
+        const struct host *h = pipeline_find_host(q->server->pipeline, q->name);
+        if (!h)
+                return;
+        const struct view v = {.store = q->server->store};
+        q->host = host_ref(h);
+        q->tree = tree_of(q->arena, &v, h, serve_any_state, q->server);
+}
+
+void serve_debug_tree(const struct http_request *r, struct http_answer *answer, void *arg)
+{
+        struct server *s = arg;
+        AUTO(arena) *a = arena_new(16 * 1024);
+        const char *host = http_query(r, "host");
+        struct tree_question q = {.server = s, .arena = a, .name = object_normalise_host(a, host ? host : "")};
+        if (!host) {
+                answer->status = STATUS_BAD_REQUEST;
+                buf_append_str(answer->body, "which host? /debug/tree?host=NAME\n");
+        } else if (!loop_call(s->calls, ask_tree, &q)) {
+                serve_unavailable(answer);
+        } else if (!q.host) {
+                answer->status = STATUS_NOT_FOUND;
+                buf_printf(answer->body, "no IngressRoute and no Ingress asks for the host %s\n", q.name);
+        } else {
+                tree_text(answer->body, q.host, &q.tree);
+        }
+        host_unref(q.host);
 }
 
 /* ---- /debug/findings ---- */

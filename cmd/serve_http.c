@@ -37,7 +37,9 @@ bool serve_http_start(struct server *s, struct err *e)
                 {"GET", "/readyz", health_serve_readyz, s->health},
         };
         const struct http_route debug[] = {
+                {"GET", "/", serve_page, s},
                 {"GET", "/debug/dag", serve_debug_dag, s},
+                {"GET", "/debug/tree", serve_debug_tree, s},
                 {"GET", "/debug/findings", serve_debug_findings, s},
                 {"GET", "/debug/xds", serve_debug_xds, s},
                 {"GET", "/debug/loglevel", endpoint_log_level, NULL},

@@ -124,7 +124,10 @@ void serve_metrics(const struct http_request *r, struct http_answer *answer, voi
 /* The state of an IngressRoute for people to see, in a; loop thread. */
 void serve_state(const struct server *s, const struct object *o, struct arena *a, struct object_state *state);
 
-/* serve_survey.c: for the listener's threads */
+/* serve_survey.c */
+/* The state of an object of any kind, a tree_state_fn; arg is the server. Loop thread. */
+void serve_any_state(const struct object *o, struct arena *a, struct object_state *out, void *arg);
+/* For the listener's threads: */
 typedef void serve_survey_fn(const struct object *o, const struct object_state *state, void *arg);
 /*
  * Calls each() on the loop, in slices, for every IngressRoute, and for objects of other kinds that may have findings;
@@ -147,6 +150,8 @@ void serve_hosts_done(struct serve_hosts *hosts);
 void serve_unavailable(struct http_answer *answer);
 
 /* Handlers, arg is the server; they run on the listener's thread. */
+void serve_page(const struct http_request *r, struct http_answer *answer, void *arg);
+void serve_debug_tree(const struct http_request *r, struct http_answer *answer, void *arg);
 void serve_debug_dag(const struct http_request *r, struct http_answer *answer, void *arg);
 void serve_debug_findings(const struct http_request *r, struct http_answer *answer, void *arg);
 void serve_debug_xds(const struct http_request *r, struct http_answer *answer, void *arg);

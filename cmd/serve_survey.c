@@ -24,14 +24,23 @@ static bool is_asked_for(const struct survey *s, const struct object *o)
         return !s->namespace || str_equal(s->namespace, o->namespace);
 }
 
+void serve_any_state(const struct object *o, struct arena *a, struct object_state *out, void *arg)
+{
+        const struct server *s = arg;
+        if (o->kind == KIND_INGRESSROUTE)
+                serve_state(s, o, a, out);
+        else
+                pipeline_findings(s->pipeline, o, false, a, out);
+}
+
 static void tell_ingressroute(const struct object *o, void *arg)
 {
         struct survey *s = arg;
         if (!is_asked_for(s, o))
                 return;
         AUTO(arena) *a = arena_new(1024);
-        struct object_state state;
-        serve_state(s->server, o, a, &state);
+        struct object_state state = {0};
+        serve_any_state(o, a, &state, s->server);
         s->each(o, &state, s->arg);
 }
 
@@ -74,7 +83,7 @@ static void tell_other(struct survey *s, const struct object_ref *ref)
                 return;
         AUTO(arena) *a = arena_new(1024);
         struct object_state state = {0};
-        pipeline_findings(s->server->pipeline, o, false, a, &state);
+        serve_any_state(o, a, &state, s->server);
         s->each(o, &state, s->arg);
 }
 

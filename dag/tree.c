@@ -9,6 +9,8 @@ struct builder {
         struct arena *arena;
         const struct view *view;
         const struct host *host;
+        tree_state_fn *state_of;
+        void *arg;
         struct tree tree;
 };
 
@@ -19,7 +21,8 @@ struct above {
         unsigned depth;
 };
 
-static struct tree_node *add_node(struct builder *b, const struct object_ref *ref)
+/* o is NULL when there is no such object. */
+static struct tree_node *add_node(struct builder *b, const struct object_ref *ref, const struct object *o)
 {
         if (b->tree.count == TREE_NODES_MAX) {
                 b->tree.cut = true;
@@ -29,9 +32,16 @@ static struct tree_node *add_node(struct builder *b, const struct object_ref *re
         struct tree_node *n = arena_calloc(b->arena, 1, sizeof(*n));
         n->ref = (struct object_ref){ref->kind, arena_strdup(b->arena, ref->namespace),
                                      arena_strdup(b->arena, ref->name)};
-        n->said = host_find_object(b->host, ref);
-        n->owner = n->said && n->said->owner;
-        n->reached = n->said && n->said->reached;
+        const struct host_object *said = host_find_object(b->host, ref);
+        n->owner = said && said->owner;
+        n->reached = said && said->reached;
+        n->missing = !o;
+        if (o) {
+                struct object_state state = {0};
+                b->state_of(o, b->arena, &state, b->arg);
+                n->findings = state.findings;
+                n->finding_count = state.finding_count;
+        }
         return n;
 }
 
@@ -51,11 +61,10 @@ static struct tree_node *add_child(struct builder *b, const struct object *o, co
 {
         const char *namespace = d->namespace ? d->namespace : o->namespace;
         const struct object_ref ref = {KIND_INGRESSROUTE, namespace, d->name ? d->name : ""};
-        struct tree_node *n = add_node(b, &ref);
+        const struct object *child = view_get(b->view, ref.kind, ref.namespace, ref.name);
+        struct tree_node *n = add_node(b, &ref, child);
         if (!n)
                 return NULL;
-        const struct object *child = view_get(b->view, ref.kind, ref.namespace, ref.name);
-        n->missing = !child;
         n->again = is_above(above, &ref);
         if (child && !n->again && above->depth < DELEGATION_DEPTH_MAX)
                 add_delegates(b, n, child, above);
@@ -102,7 +111,7 @@ static void add_claimants(struct builder *b, bool owners, const struct tree_node
                 const struct object *o = view_get(b->view, ref->kind, ref->namespace, ref->name);
                 if (said->owner != owners || !o || !is_claimant(b->host, o))
                         continue;
-                struct tree_node *n = add_node(b, ref);
+                struct tree_node *n = add_node(b, ref, o);
                 if (!n)
                         return;
                 if (o->kind == KIND_INGRESSROUTE)
@@ -114,9 +123,9 @@ static void add_claimants(struct builder *b, bool owners, const struct tree_node
         }
 }
 
-struct tree tree_of(struct arena *a, const struct view *v, const struct host *h)
+struct tree tree_of(struct arena *a, const struct view *v, const struct host *h, tree_state_fn *state_of, void *arg)
 {
-        struct builder b = {.arena = a, .view = v, .host = h};
+        struct builder b = {.arena = a, .view = v, .host = h, .state_of = state_of, .arg = arg};
         const struct tree_node **last = &b.tree.first;
         add_claimants(&b, true, &last);
         add_claimants(&b, false, &last);
@@ -142,8 +151,8 @@ static void node_text(struct buf *out, const struct tree_node *n, unsigned depth
         if (n->prefix)
                 buf_printf(out, "%s -> ", n->tcp ? "tcpproxy" : n->prefix);
         buf_printf(out, "%s %s/%s%s\n", kind_info(n->ref.kind)->name, n->ref.namespace, n->ref.name, standing(n));
-        for (size_t i = 0; n->said && i < n->said->finding_count; i++)
-                buf_printf(out, "%*s! %s\n", 2 * (int)depth + 2, "", finding_text(a, &n->said->findings[i]));
+        for (size_t i = 0; i < n->finding_count; i++)
+                buf_printf(out, "%*s! %s\n", 2 * (int)depth + 2, "", finding_text(a, &n->findings[i]));
         for (const struct tree_node *child = n->children; child; child = child->next)
                 node_text(out, child, depth + 1, a);
 }

@@ -17,12 +17,25 @@ static void put(struct fixture *f, const char *text)
         json_decref(o);
 }
 
+static void state_of(const struct object *o, struct arena *a, struct object_state *out, void *arg)
+{
+        fixture_state(arg, a, o, out);
+}
+
+/* The host's tree; keep *h as long as the tree. */
+static struct tree tree_in(struct fixture *f, struct arena *a, struct host **h)
+{
+        fixture_compile(f);
+        struct view v = {.store = f->store};
+        *h = host_ref(fixture_host(f, "site.example"));
+        return tree_of(a, &v, *h, state_of, f);
+}
+
 static void expect_tree(struct fixture *f, const char *wanted)
 {
-        struct view v = {.store = f->store};
-        struct host *h = host_compile(&v, &f->policy, "site.example", f->now);
         AUTO(arena) *a = arena_new(4096);
-        struct tree t = tree_of(a, &v, h);
+        struct host *h;
+        struct tree t = tree_in(f, a, &h);
         AUTO(buf) *out = buf_new(1 << 20);
         tree_text(out, h, &t);
         assert_string_equal(buf_data(out), wanted);
@@ -57,10 +70,9 @@ static void tree__what_is_not_served__is_shown_with_the_reason(void **state)
         put(&f, "{\"svc\": \"a/web\"}");
         put(&f, "{\"ir\": \"a/root\", \"fqdn\": \"site.example\", \"routes\": [\"/ web\", \"/gone -> gone\"]}");
         put(&f, "{\"ir\": \"b/copy\", \"created\": 9, \"fqdn\": \"site.example\", \"routes\": [\"/ web\"]}");
-        struct view v = {.store = f.store};
-        struct host *h = host_compile(&v, &f.policy, "site.example", f.now);
         AUTO(arena) *a = arena_new(4096);
-        struct tree t = tree_of(a, &v, h);
+        struct host *h;
+        struct tree t = tree_in(&f, a, &h);
         AUTO(buf) *out = buf_new(1 << 20);
         tree_text(out, h, &t);
         assert_non_null(strstr(buf_data(out), "    /gone -> IngressRoute a/gone (does not exist)\n"));
@@ -79,10 +91,9 @@ static void tree__cycle__ends_where_it_closes(void **state)
         put(&f, "{\"ir\": \"a/root\", \"fqdn\": \"site.example\", \"routes\": [\"/ -> x\"]}");
         put(&f, "{\"ir\": \"a/x\", \"routes\": [\"/ -> y\"]}");
         put(&f, "{\"ir\": \"a/y\", \"routes\": [\"/ -> x\"]}");
-        struct view v = {.store = f.store};
-        struct host *h = host_compile(&v, &f.policy, "site.example", f.now);
         AUTO(arena) *a = arena_new(4096);
-        struct tree t = tree_of(a, &v, h);
+        struct host *h;
+        struct tree t = tree_in(&f, a, &h);
         assert_int_equal(t.count, 4);
         const struct tree_node *x = t.first->children, *y = x->children;
         assert_true(y->children->again);
@@ -103,10 +114,9 @@ static void tree__many_ways_to_the_same_objects__is_cut(void **state)
                         mem_printf("{\"ir\": \"a/n%d\", \"routes\": [\"/ -> n%d\", \"/x -> n%d\"]}", i, i + 1, i + 1);
                 put(&f, text);
         }
-        struct view v = {.store = f.store};
-        struct host *h = host_compile(&v, &f.policy, "site.example", f.now);
         AUTO(arena) *a = arena_new(4096);
-        struct tree t = tree_of(a, &v, h);
+        struct host *h;
+        struct tree t = tree_in(&f, a, &h);
         assert_true(t.cut);
         assert_int_equal(t.count, TREE_NODES_MAX);
         host_unref(h);
