@@ -13,7 +13,7 @@ PACKAGES := build-essential pkg-config git ca-certificates openssl \
         uthash-dev libxxhash-dev libcmocka-dev libprotobuf-c-dev protobuf-c-compiler libnghttp2-dev \
         python3 python3-venv python3-pytest python3-yaml curl prometheus
 LINT_PACKAGES := clang clang-tidy clang-format cppcheck libclang-rt-14-dev
-E2E_PACKAGES := golang-1.19-go golang-github-modern-go-reflect2-dev etcd-server dpkg-dev
+E2E_PACKAGES := golang-1.19-go golang-github-modern-go-reflect2-dev etcd-server dpkg-dev chromium fonts-dejavu-core
 
 # ---- flags ----
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes -Wmissing-prototypes \

@@ -75,7 +75,7 @@ static void days_left(struct buf *out, int64_t not_after, int64_t now)
 
 static void add_parts(struct buf *out, const struct page *p)
 {
-        buf_append_str(out, "<h2>State</h2><ul>");
+        buf_append_str(out, "<h2 id=\"state\">State</h2><ul>");
         for (size_t i = 0; i < p->part_count; i++) {
                 const struct page_part *part = &p->parts[i];
                 buf_append_str(out, "<li>");
@@ -389,9 +389,20 @@ static void add_head(struct buf *out, const struct page *p)
         buf_append_str(out, "\"><button>Search</button></form>");
 }
 
+/* With fifty hosts all else is far below. */
+static void add_contents(struct buf *out, const struct page *p)
+{
+        buf_printf(out, "<nav><a href=\"#hosts\">%zu hosts</a><a href=\"#findings\">%zu findings</a>", p->host_matches,
+                   p->finding_total);
+        if (p->serves_xds)
+                buf_printf(out, "<a href=\"#envoys\">%zu Envoys</a>", p->client_total);
+        buf_append_str(out, "<a href=\"#state\">state</a></nav>");
+}
+
 void page_render(struct buf *out, const struct page *p)
 {
         add_head(out, p);
+        add_contents(out, p);
         add_hosts(out, p);
         add_findings(out, p);
         add_clients(out, p);
