@@ -3,7 +3,7 @@
  * discovery - discovery requests and responses as bytes (envoy.service.discovery.v3).
  *
  * Requests come from whoever has a client certificate: decoding takes a bounded multiple of their length, does not
- * recurse with their content, and lets no string through that is not UTF-8. Responses are packed from shared resources.
+ * recurse with their content, and lets no string through that is not UTF-8. Responses refer to the bytes of resources.
  */
 #pragma once
 
@@ -13,6 +13,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 enum {
         /* Heap for one request: Protocol Buffers need most for many tiny fields. */
@@ -35,6 +36,15 @@ struct discovery_request {
 bool discovery_decode(enum stream_variant variant, const void *bytes, size_t n, struct arena *a,
                       struct discovery_request *out, struct err *e);
 
-/* The response packed behind head bytes that are left for the caller's framing; *size counts them. For mem_free(). */
-uint8_t *discovery_encode(enum stream_variant variant, const struct stream_response *r, size_t head, size_t *size)
+/* A response to be sent: parts in this order. Holds references to the resources whose bytes are among them. */
+struct discovery_message {
+        uint8_t *own;
+        const struct resource **shared;
+        size_t shared_count;
+        size_t part_count;
+        struct iovec parts[];
+};
+struct discovery_message *discovery_encode(enum stream_variant variant, const struct stream_response *r)
         __attribute__((returns_nonnull));
+void discovery_message_free(struct discovery_message *m);
+AUTO_DEFINE(discovery_message)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "xds/discovery.h"
 
+#include "base/buf.h"
+
 #include <envoy/service/discovery/v3/discovery.pb-c.h>
 #include <errno.h>
 #include <google/rpc/status.pb-c.h>
@@ -160,6 +162,16 @@ static struct resource *resource_of(const char *name, const char *bytes)
         return resource_new(RESOURCE_CLUSTER, name, bytes, strlen(bytes));
 }
 
+/* The bytes of a message, put together. */
+static struct buf *encoded(enum stream_variant variant, const struct stream_response *r)
+{
+        AUTO(discovery_message) *m = discovery_encode(variant, r);
+        struct buf *bytes = buf_new(1 << 20);
+        for (size_t i = 0; i < m->part_count; i++)
+                buf_append(bytes, m->parts[i].iov_base, m->parts[i].iov_len);
+        return bytes;
+}
+
 static void encode__sotw__holds_version_nonce_and_resources(void **state)
 {
         (void)state;
@@ -167,9 +179,9 @@ static void encode__sotw__holds_version_nonce_and_resources(void **state)
         const struct resource *list[] = {one, two};
         struct stream_response r = {
                 .type = RESOURCE_CLUSTER, .nonce = "1f", .version = "abc", .resources = list, .count = 2};
-        size_t size;
-        uint8_t *bytes = discovery_encode(STREAM_SOTW, &r, 5, &size);
-        Envoy__DiscoveryResponse *m = envoy__discovery_response__unpack(NULL, size - 5, bytes + 5);
+        AUTO(buf) *bytes = encoded(STREAM_SOTW, &r);
+        Envoy__DiscoveryResponse *m =
+                envoy__discovery_response__unpack(NULL, buf_len(bytes), (const uint8_t *)buf_data(bytes));
         assert_non_null(m);
         assert_string_equal(m->version_info, "abc");
         assert_string_equal(m->nonce, "1f");
@@ -180,7 +192,6 @@ static void encode__sotw__holds_version_nonce_and_resources(void **state)
         assert_memory_equal(m->resources[0]->value.data, "one", 3);
         assert_int_equal(m->resources[1]->value.len, 0);
         envoy__discovery_response__free_unpacked(m, NULL);
-        mem_free(bytes);
         resource_unref(one);
         resource_unref(two);
 }
@@ -199,9 +210,9 @@ static void encode__delta__holds_each_name_and_version_and_what_is_gone(void **s
                                     .count = 1,
                                     .removed = removed,
                                     .removed_count = 1};
-        size_t size;
-        uint8_t *bytes = discovery_encode(STREAM_DELTA, &r, 0, &size);
-        Envoy__DeltaDiscoveryResponse *m = envoy__delta_discovery_response__unpack(NULL, size, bytes);
+        AUTO(buf) *bytes = encoded(STREAM_DELTA, &r);
+        Envoy__DeltaDiscoveryResponse *m =
+                envoy__delta_discovery_response__unpack(NULL, buf_len(bytes), (const uint8_t *)buf_data(bytes));
         assert_non_null(m);
         assert_string_equal(m->system_version_info, "abc");
         assert_string_equal(m->nonce, "1f");
@@ -212,8 +223,28 @@ static void encode__delta__holds_each_name_and_version_and_what_is_gone(void **s
         assert_int_equal(m->n_removed_resources, 1);
         assert_string_equal(m->removed_resources[0], "gone");
         envoy__delta_discovery_response__free_unpacked(m, NULL);
-        mem_free(bytes);
         resource_unref(one);
+}
+
+static void encode__bytes_of_resources__are_shared_and_held(void **state)
+{
+        (void)state;
+        struct resource *one = resource_of("a", "one");
+        const struct resource *list[] = {one};
+        struct stream_response r = {.type = RESOURCE_CLUSTER, .resources = list, .count = 1};
+        struct discovery_message *m = discovery_encode(STREAM_DELTA, &r);
+        assert_ptr_equal(m->parts[m->part_count - 1].iov_base, one->bytes);
+        resource_unref(one);
+        assert_memory_equal(m->parts[m->part_count - 1].iov_base, "one", 3);
+        discovery_message_free(m);
+}
+
+static void encode__nothing_but_an_end__is_one_part(void **state)
+{
+        (void)state;
+        struct stream_response r = {.type = RESOURCE_CLUSTER, .nonce = "1", .version = "v"};
+        AUTO(discovery_message) *m = discovery_encode(STREAM_SOTW, &r);
+        assert_int_equal(m->part_count, 1);
 }
 
 int main(void)
@@ -228,6 +259,8 @@ int main(void)
                 cmocka_unit_test(decode__millions_of_tiny_unknown_fields__exhaust_the_budget),
                 cmocka_unit_test(encode__sotw__holds_version_nonce_and_resources),
                 cmocka_unit_test(encode__delta__holds_each_name_and_version_and_what_is_gone),
+                cmocka_unit_test(encode__bytes_of_resources__are_shared_and_held),
+                cmocka_unit_test(encode__nothing_but_an_end__is_one_part),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

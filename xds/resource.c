@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "xds/resource.h"
 
+#include "xds/wire.h"
+
 #include <assert.h>
 #include <string.h>
 #define XXH_INLINE_ALL
@@ -81,38 +83,18 @@ struct resource *resource_pack(enum resource_type type, const char *name, const 
         return resource_assemble(type, name, message, 0, NULL, 0);
 }
 
-/* ---- assembly: Protocol Buffers, "Encoding": a message is its fields one behind the other, in any order ---- */
-
-enum { WIRE_LENGTH_DELIMITED = 2, VARINT_BITS = 7 };
-
-static size_t varint_size(uint64_t value)
-{
-        size_t n = 1;
-        for (; value >> VARINT_BITS; value >>= VARINT_BITS)
-                n++;
-        return n;
-}
-
-static uint8_t *varint_write(uint8_t *out, uint64_t value)
-{
-        for (; value >> VARINT_BITS; value >>= VARINT_BITS)
-                *out++ = (uint8_t)(value | 1 << VARINT_BITS);
-        *out++ = (uint8_t)value;
-        return out;
-}
+/* ---- assembly ---- */
 
 struct resource *resource_assemble(enum resource_type type, const char *name, const ProtobufCMessage *message,
                                    uint32_t field, const struct resource *const *parts, size_t n)
 {
-        const uint64_t tag = (uint64_t)field << 3 | WIRE_LENGTH_DELIMITED;
         size_t size = protobuf_c_message_get_packed_size(message);
         for (size_t i = 0; i < n; i++)
-                size += varint_size(tag) + varint_size(parts[i]->size) + parts[i]->size;
+                size += wire_head_size(field, parts[i]->size) + parts[i]->size;
         struct resource *r = resource_alloc(type, name, size);
         uint8_t *out = r->bytes + protobuf_c_message_pack(message, r->bytes);
         for (size_t i = 0; i < n; i++) {
-                out = varint_write(out, tag);
-                out = varint_write(out, parts[i]->size);
+                out = wire_head(out, field, parts[i]->size);
                 memcpy(out, parts[i]->bytes, parts[i]->size);
                 out += parts[i]->size;
         }

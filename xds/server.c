@@ -56,9 +56,9 @@ struct xds_stream {
         struct told *told[RESOURCE_SERVED_TYPES];
         char *node, *cluster;
         int64_t since;
-        int64_t changed_at;   /* when we saw the change that is being told; 0: none is */
-        int64_t message_from; /* the same of the message on its way */
-        struct iovec message;
+        int64_t changed_at;                /* when we saw the change that is being told; 0: none is */
+        int64_t message_from;              /* the same of the message on its way */
+        struct discovery_message *message; /* the one on its way, or NULL */
         bool is_busy, complained;
 };
 
@@ -267,8 +267,7 @@ static void note_push(struct xds_stream *x, const struct stream_response *r)
 static void on_sent(void *owner)
 {
         struct xds_stream *x = owner;
-        mem_free(x->message.iov_base);
-        x->message.iov_base = NULL;
+        discovery_message_free(mem_take(&x->message));
         if (x->message_from)
                 server_meter_latency(x->server->meter, x->server->clock() - x->message_from);
 }
@@ -285,9 +284,9 @@ static bool on_next(struct grpc_call *c, void *state, struct grpc_message *out)
                 return false;
         }
         note_push(x, r);
-        x->message.iov_base = discovery_encode(x->method->variant, r, 0, &x->message.iov_len);
+        x->message = discovery_encode(x->method->variant, r);
         x->message_from = x->changed_at;
-        *out = (struct grpc_message){&x->message, 1, on_sent, x};
+        *out = (struct grpc_message){x->message->parts, x->message->part_count, on_sent, x};
         return true;
 }
 
