@@ -58,8 +58,9 @@ void grpc_connection_touch(struct grpc_connection *k)
         if (k->dirty)
                 return;
         k->dirty = true;
+        if (!k->server->dirty)
+                grpc_server_flush_soon(k->server);
         DL_APPEND2(k->server->dirty, k, dirty_prev, dirty_next);
-        event_active(k->server->flush, 0, 0);
 }
 
 void grpc_connection_refuse(struct grpc_connection *k, const char *why)
@@ -123,7 +124,7 @@ static void on_read(struct bufferevent *bev, void *arg)
                 }
                 evbuffer_drain(in, n);
         }
-        grpc_connection_pump(k);
+        grpc_connection_touch(k);
 }
 
 /* The output is below GRPC_OUTPUT_LOW. */

@@ -82,6 +82,11 @@ struct grpc_call {
         bool is_reading : 1, is_sending : 1, encoded : 1;
 };
 
+/* ---- grpc_server ---- */
+
+/* The dirty connections are to be flushed. */
+void grpc_server_flush_soon(struct grpc_server *s);
+
 /* ---- grpc_tls ---- */
 
 /* A context with what is in the key pair's files now, or the last that could be used; NULL with an error. */

@@ -49,4 +49,5 @@ enum {
 #define GRPC_STALL_WAIT (60 * DURATION_SECOND)     /* without progress: envoy.md, obligation 8 */
 #define GRPC_DRAIN_NOTICE (1 * DURATION_SECOND)    /* between the two GOAWAYs: more than a round trip */
 #define GRPC_DRAIN_SPREAD (5 * DURATION_SECOND)    /* streams end within, so that Envoys do not all return at once */
+#define GRPC_FLUSH_MAX (2 * DURATION_MILLISECOND)  /* of sending in one turn of the loop */
 #define GRPC_TICK (1 * DURATION_SECOND)            /* how exactly waits are kept */

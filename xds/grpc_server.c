@@ -55,17 +55,29 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
         grpc_server_tick(arg);
 }
 
+/* A thousand connections may have something to send at once: others take their turns in between. */
 static void on_flush(evutil_socket_t fd, short what, void *arg)
 {
         (void)fd;
         (void)what;
         struct grpc_server *s = arg;
-        while (s->dirty) {
+        int64_t until = s->clock() + GRPC_FLUSH_MAX;
+        do {
                 struct grpc_connection *k = s->dirty;
+                if (!k)
+                        return;
                 DL_DELETE2(s->dirty, k, dirty_prev, dirty_next);
                 k->dirty = false;
                 grpc_connection_pump(k);
-        }
+        } while (s->clock() < until);
+        if (s->dirty)
+                grpc_server_flush_soon(s);
+}
+
+/* A timer, even for now: what is active at once would keep sockets waiting. */
+void grpc_server_flush_soon(struct grpc_server *s)
+{
+        event_add(s->flush, &(struct timeval){0});
 }
 
 static in_port_t *port_of(struct sockaddr *address)

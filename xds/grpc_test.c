@@ -437,6 +437,84 @@ static void drain__streams_end_at_their_own_times__then_the_connection(void **st
         }
 }
 
+/* ---- turns ---- */
+
+static int64_t stepping;
+
+/* Each look takes as long as a turn may. */
+static int64_t stepping_clock(void)
+{
+        return stepping += GRPC_FLUSH_MAX;
+}
+
+static struct {
+        struct grpc_call *calls[8];
+        size_t count, pulled, pulled_before_timer;
+} turns;
+
+static void *turns_open(struct grpc_call *c, void *arg)
+{
+        (void)arg;
+        turns.calls[turns.count++] = c;
+        return &turns;
+}
+
+static bool turns_next(struct grpc_call *c, void *state, struct grpc_message *out)
+{
+        (void)c;
+        (void)state;
+        (void)out;
+        turns.pulled++;
+        return false;
+}
+
+static void turns_close(void *state, enum grpc_close reason)
+{
+        (void)state;
+        (void)reason;
+}
+
+static void turns_timer(evutil_socket_t fd, short what, void *arg)
+{
+        (void)fd;
+        (void)what;
+        (void)arg;
+        turns.pulled_before_timer = turns.pulled;
+}
+
+static void flush__takes_long__gives_way_between_connections(void **state)
+{
+        enum { SOME = 6 };
+        struct fixture *f = *state;
+        struct err e = {0};
+        static const struct grpc_service service = {
+                .path = "/test.Service/Turns", .open = turns_open, .next = turns_next, .close = turns_close};
+        struct client clients[SOME];
+        struct stream streams[SOME];
+        memset(&turns, 0, sizeof(turns));
+        AUTO(grpc_server) *server = grpc_server_new(
+                &(struct grpc_options){.base = f->base, .address = "127.0.0.1", .clock = stepping_clock}, &e);
+        assert_non_null(server);
+        grpc_server_add(server, &service);
+        for (size_t i = 0; i < SOME; i++) {
+                client_start(&clients[i], f->base, grpc_server_port(server), NULL, true);
+                stream_start(&streams[i], &clients[i], service.path);
+        }
+        WAIT(f->base, turns.pulled == SOME);
+        for (size_t i = 0; i < SOME; i++)
+                grpc_call_wake(turns.calls[i]);
+        struct event *timer = evtimer_new(f->base, turns_timer, NULL);
+        event_add(timer, &(struct timeval){0});
+        WAIT(f->base, turns.pulled == (size_t)2 * SOME);
+        assert_in_range(turns.pulled_before_timer, SOME, 2 * SOME - 1);
+        event_free(timer);
+        grpc_server_free(mem_take(&server));
+        for (size_t i = 0; i < SOME; i++) {
+                client_done(&clients[i]);
+                stream_done(&streams[i]);
+        }
+}
+
 static void listen__plain_and_not_loopback__refused(void **state)
 {
         struct fixture *f = *state;
@@ -477,6 +555,7 @@ int main(void)
                 CASE(reader__socket_is_never_read__output_is_bounded_and_the_connection_cut),
                 CASE(streams__a_thousand_on_one_connection__each_is_answered_and_idle_ones_are_small),
                 CASE(drain__streams_end_at_their_own_times__then_the_connection),
+                CASE(flush__takes_long__gives_way_between_connections),
                 CASE(listen__plain_and_not_loopback__refused),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
