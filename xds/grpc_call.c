@@ -4,6 +4,20 @@
 #include <stdio.h>
 #include <string.h>
 
+struct grpc_plain {
+        const char *http_status;
+        struct iovec why;
+};
+#define PLAIN(status, text)                                                                                            \
+        {                                                                                                              \
+                status,                                                                                                \
+                {                                                                                                      \
+                        (void *)(uintptr_t)(text), sizeof(text) - 1                                                    \
+                }                                                                                                      \
+        }
+static const struct grpc_plain no_post = PLAIN("405", "this is gRPC: a request is a POST");
+static const struct grpc_plain no_grpc = PLAIN("415", "this is gRPC: the content-type is application/grpc");
+
 enum { STATUS_TEXT = 4, MESSAGE_TEXT = 3 * GRPC_STATUS_MESSAGE_MAX + 1 };
 
 #define HEADER(n, v)                                                                                                   \
@@ -132,7 +146,6 @@ static void answer_at_once(struct grpc_call *c, const char *http_status)
         char status[STATUS_TEXT], message[MESSAGE_TEXT];
         nghttp2_nv headers[5] = {HEADER(":status", http_status), HEADER("content-type", "application/grpc")};
         size_t n = 2 + end_headers(c, status, message, headers + 2);
-        c->responded = true;
         nghttp2_submit_response(c->connection->session, c->id, headers, n, NULL);
 }
 
@@ -152,14 +165,6 @@ static void mark_ended(struct grpc_call *c, enum grpc_status status, const char 
         c->status = (uint8_t)status;
         c->end_message = mem_strdup(message);
         drop_input(c);
-}
-
-void grpc_call_end(struct grpc_call *c, enum grpc_status status, const char *message)
-{
-        if (c->ended)
-                return;
-        mark_ended(c, status, message);
-        resume(c);
 }
 
 void grpc_call_wake(struct grpc_call *c)
@@ -246,7 +251,7 @@ static ssize_t fill(nghttp2_session *session, int32_t id, uint8_t *to, size_t ro
         }
         if (n > 0 || c->ended) {
                 start_sending(c);
-                if (n > 0 && c->service->progress)
+                if (n > 0 && c->service && c->service->progress)
                         c->service->progress(c->state);
                 return (ssize_t)n;
         }
@@ -257,11 +262,35 @@ static ssize_t fill(nghttp2_session *session, int32_t id, uint8_t *to, size_t ro
 
 /* ---- the request ---- */
 
-static void refuse(struct grpc_call *c, const char *http_status, enum grpc_status status, const char *why)
+static void refuse(struct grpc_call *c, enum grpc_status status, const char *why)
 {
         mark_ended(c, status, why);
-        answer_at_once(c, http_status);
+        answer_at_once(c, "200");
         start_sending(c);
+}
+
+static void answer_plain(struct grpc_call *c)
+{
+        const nghttp2_nv headers[] = {HEADER(":status", c->plain->http_status), HEADER("content-type", "text/plain"),
+                                      HEADER("allow", "POST")};
+        c->out = (struct grpc_message){.parts = &c->plain->why, .part_count = 1};
+        c->part = c->offset = c->head_left = 0;
+        c->message_out = true;
+        const nghttp2_data_provider provider = {.source.ptr = c, .read_callback = fill};
+        nghttp2_submit_response(c->connection->session, c->id, headers, COUNT_OF(headers), &provider);
+        start_sending(c);
+        grpc_connection_touch(c->connection);
+}
+
+void grpc_call_end(struct grpc_call *c, enum grpc_status status, const char *message)
+{
+        if (c->ended)
+                return;
+        mark_ended(c, status, message);
+        if (c->plain)
+                answer_plain(c);
+        else
+                resume(c);
 }
 
 static const struct grpc_service *find_service(const struct grpc_server *s, const char *path)
@@ -283,8 +312,14 @@ static void open_call(struct grpc_call *c)
         }
         const nghttp2_nv headers[] = {HEADER(":status", "200"), HEADER("content-type", "application/grpc")};
         const nghttp2_data_provider provider = {.source.ptr = c, .read_callback = fill};
-        c->responded = true;
         nghttp2_submit_response(c->connection->session, c->id, headers, COUNT_OF(headers), &provider);
+}
+
+/* HTTP, but no gRPC: answered in words, when all of the request is there (at the latest after GRPC_MESSAGE_WAIT). */
+static void expect_plain(struct grpc_call *c, const struct grpc_plain *plain)
+{
+        c->plain = plain;
+        start_reading(c);
 }
 
 void grpc_call_begin(struct grpc_call *c)
@@ -292,17 +327,17 @@ void grpc_call_begin(struct grpc_call *c)
         const struct grpc_request *r = &c->connection->request;
         c->encoded = r->encoded;
         if (r->too_much) {
-                refuse(c, "200", GRPC_RESOURCE_EXHAUSTED, "the request's headers are too large or too many");
+                refuse(c, GRPC_RESOURCE_EXHAUSTED, "the request's headers are too large or too many");
         } else if (!r->post) {
-                refuse(c, "405", GRPC_INTERNAL, "a gRPC request is a POST");
+                expect_plain(c, &no_post);
         } else if (!r->grpc) {
-                refuse(c, "415", GRPC_INTERNAL, "the content-type must be application/grpc");
+                expect_plain(c, &no_grpc);
         } else {
                 c->service = find_service(c->connection->server, r->path);
                 if (c->service)
                         open_call(c);
                 else
-                        refuse(c, "200", GRPC_UNIMPLEMENTED, "no such method here");
+                        refuse(c, GRPC_UNIMPLEMENTED, "no such method here");
         }
 }
 
@@ -352,6 +387,8 @@ void grpc_call_read(struct grpc_call *c, const uint8_t *p, size_t n)
 
 void grpc_call_half_close(struct grpc_call *c)
 {
+        if (c->plain)
+                grpc_call_end(c, GRPC_INTERNAL, c->plain->why.iov_base);
         if (c->ended || !c->service)
                 return;
         if (grpc_frame_inside(&c->in))

@@ -63,13 +63,13 @@ void grpc_connection_touch(struct grpc_connection *k)
         DL_APPEND2(k->server->dirty, k, dirty_prev, dirty_next);
 }
 
-void grpc_connection_refuse(struct grpc_connection *k, const char *why)
+void grpc_connection_refuse(struct grpc_connection *k, uint32_t code, const char *why)
 {
         if (k->dead)
                 return;
         k->dead = true;
         complain(k, why);
-        nghttp2_session_terminate_session(k->session, NGHTTP2_ENHANCE_YOUR_CALM);
+        nghttp2_session_terminate_session(k->session, code);
         grpc_connection_touch(k);
 }
 

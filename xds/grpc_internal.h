@@ -54,6 +54,8 @@ struct grpc_connection {
         bool dirty, prefaced, dead;
         int64_t since, progress_at;
         struct grpc_request request;
+        int32_t last_id;                  /* the highest of a stream that was opened */
+        int32_t skipped_from, skipped_to; /* those that the peer last jumped over: [from, to) */
         struct grpc_rate own_resets, pings, settings, empty;
         size_t buffered;           /* of unfinished messages */
         struct grpc_call *calls;   /* all */
@@ -68,6 +70,7 @@ struct grpc_call {
         struct grpc_call *sending_prev, *sending_next;
         struct grpc_connection *connection;
         const struct grpc_service *service; /* NULL: refused */
+        const struct grpc_plain *plain;     /* how, when that is said in words */
         void *state;
         char *end_message;
         struct grpc_frame in;
@@ -78,7 +81,7 @@ struct grpc_call {
         uint8_t head[GRPC_FRAME_HEAD];
         uint8_t head_left;
         uint8_t status; /* enum grpc_status */
-        bool message_out : 1, responded : 1, waiting : 1, ended : 1, told : 1, stalled : 1;
+        bool message_out : 1, waiting : 1, ended : 1, told : 1, stalled : 1;
         bool is_reading : 1, is_sending : 1, encoded : 1;
 };
 
@@ -104,8 +107,8 @@ void grpc_connection_touch(struct grpc_connection *k);
 void grpc_connection_pump(struct grpc_connection *k);
 /* Looks at its waits; k may be gone afterwards. */
 void grpc_connection_tick(struct grpc_connection *k, int64_t now);
-/* The peer broke a limit: GOAWAY with ENHANCE_YOUR_CALM. */
-void grpc_connection_refuse(struct grpc_connection *k, const char *why);
+/* The peer broke a limit or a rule: GOAWAY with that code (RFC 9113, 7), and the end. */
+void grpc_connection_refuse(struct grpc_connection *k, uint32_t code, const char *why);
 
 /* ---- grpc_session ---- */
 

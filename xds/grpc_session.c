@@ -67,7 +67,9 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 
 static bool carries_nothing(const nghttp2_frame *f)
 {
-        return f->hd.type == NGHTTP2_DATA && f->hd.length == f->data.padlen && !(f->hd.flags & NGHTTP2_FLAG_END_STREAM);
+        if (f->hd.type == NGHTTP2_DATA)
+                return f->hd.length == f->data.padlen && !(f->hd.flags & NGHTTP2_FLAG_END_STREAM);
+        return f->hd.type == NGHTTP2_PRIORITY;
 }
 
 static void count_frame(struct grpc_connection *k, const nghttp2_frame *f)
@@ -75,24 +77,36 @@ static void count_frame(struct grpc_connection *k, const nghttp2_frame *f)
         int64_t now = k->server->clock();
         bool ack = f->hd.flags & NGHTTP2_FLAG_ACK;
         if (f->hd.type == NGHTTP2_PING && !ack && !grpc_rate_take(&k->pings, GRPC_PINGS_BURST, GRPC_PINGS_RATE, now))
-                grpc_connection_refuse(k, "too many PINGs");
+                grpc_connection_refuse(k, NGHTTP2_ENHANCE_YOUR_CALM, "too many PINGs");
         if (f->hd.type == NGHTTP2_SETTINGS && !ack) {
                 k->prefaced = true;
                 if (!grpc_rate_take(&k->settings, GRPC_SETTINGS_BURST, GRPC_SETTINGS_RATE, now))
-                        grpc_connection_refuse(k, "too many SETTINGS");
+                        grpc_connection_refuse(k, NGHTTP2_ENHANCE_YOUR_CALM, "too many SETTINGS");
         }
         if (carries_nothing(f) && !grpc_rate_take(&k->empty, GRPC_EMPTY_BURST, GRPC_EMPTY_RATE, now))
-                grpc_connection_refuse(k, "too many frames that carry nothing");
+                grpc_connection_refuse(k, NGHTTP2_ENHANCE_YOUR_CALM, "too many frames that carry nothing");
 }
 
-/* PRIORITY is seen nowhere else: nghttp2 drops it, as NO_RFC7540_PRIORITIES says. */
+/* A stream of a higher number ends the idle ones below it (RFC 9113, 5.1.1). */
+static bool was_skipped(struct grpc_connection *k, int32_t id)
+{
+        if (id <= k->last_id)
+                return id >= k->skipped_from && id < k->skipped_to;
+        if (id - k->last_id > 2) {
+                k->skipped_from = k->last_id + 1;
+                k->skipped_to = id;
+        }
+        k->last_id = id;
+        return false;
+}
+
+/* Of streams that have ended nghttp2 knows itself: it keeps as many of them as may be open. */
 static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *user)
 {
         (void)session;
         struct grpc_connection *k = user;
-        if (hd->type == NGHTTP2_PRIORITY &&
-            !grpc_rate_take(&k->empty, GRPC_EMPTY_BURST, GRPC_EMPTY_RATE, k->server->clock()))
-                grpc_connection_refuse(k, "too many frames that carry nothing");
+        if (hd->type == NGHTTP2_HEADERS && was_skipped(k, hd->stream_id))
+                grpc_connection_refuse(k, NGHTTP2_PROTOCOL_ERROR, "a new stream's number is below the last one's");
         return 0;
 }
 
@@ -138,7 +152,7 @@ static int on_sent(nghttp2_session *session, const nghttp2_frame *f, void *user)
         struct grpc_connection *k = user;
         if (f->hd.type == NGHTTP2_RST_STREAM &&
             !grpc_rate_take(&k->own_resets, GRPC_OWN_RESETS_BURST, GRPC_OWN_RESETS_RATE, k->server->clock()))
-                grpc_connection_refuse(k, "too many streams that had to be reset");
+                grpc_connection_refuse(k, NGHTTP2_ENHANCE_YOUR_CALM, "too many streams that had to be reset");
         if (f->hd.type != NGHTTP2_HEADERS || !(f->hd.flags & NGHTTP2_FLAG_END_STREAM))
                 return 0;
         struct grpc_call *c = call_get(session, f->hd.stream_id);
@@ -164,17 +178,17 @@ void grpc_session_prepare(struct grpc_server *s)
         /* Its default answers an Envoy that drops many streams at once with GOAWAY. */
         nghttp2_option_set_stream_reset_rate_limit(s->option, GRPC_RESETS_BURST, GRPC_RESETS_RATE);
         nghttp2_option_set_max_outbound_ack(s->option, GRPC_ACKS_MAX);
-        nghttp2_option_set_no_closed_streams(s->option, 1);
         nghttp2_option_set_max_deflate_dynamic_table_size(s->option, GRPC_HEADER_TABLE_BYTES);
 }
 
 void grpc_session_open(struct grpc_connection *k)
 {
+        /* No NO_RFC7540_PRIORITIES: nghttp2 would not look at PRIORITY then, and a broken one must end the connection.
+         */
         static const nghttp2_settings_entry settings[] = {
                 {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, GRPC_STREAMS_MAX},
                 {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, GRPC_HEADER_BYTES_MAX},
                 {NGHTTP2_SETTINGS_HEADER_TABLE_SIZE, GRPC_HEADER_TABLE_BYTES},
-                {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
         };
         int failed = nghttp2_session_server_new2(&k->session, k->server->callbacks, k, k->server->option);
         assert(!failed);

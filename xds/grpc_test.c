@@ -64,6 +64,13 @@ static void raw_frame(struct client *c, uint8_t type, uint8_t flags, int32_t id,
                 bufferevent_write(c->bev, p, n);
 }
 
+static void half_close(struct fixture *f)
+{
+        f->stream.ending = true;
+        nghttp2_session_resume_data(f->client.session, f->stream.id);
+        client_flush(&f->client);
+}
+
 /* ---- what a service sees ---- */
 
 static void echo__two_messages__come_back_one_by_one(void **state)
@@ -84,9 +91,7 @@ static void half_close__nothing_pending__trailers_say_ok(void **state)
 {
         struct fixture *f = *state;
         stream_start(&f->stream, &f->client, ECHO);
-        f->stream.ending = true;
-        nghttp2_session_resume_data(f->client.session, f->stream.id);
-        client_flush(&f->client);
+        half_close(f);
         expect_end(f, "200", "0");
 }
 
@@ -117,7 +122,9 @@ static void request__wrong_content_type__415(void **state)
 {
         struct fixture *f = *state;
         stream_start_with(&f->stream, &f->client, "POST", ECHO, "application/grpcx", NULL, 0);
+        half_close(f);
         expect_end(f, "415", "13");
+        assert_string_equal(f->stream.text, "this is gRPC: the content-type is application/grpc");
         assert_int_equal(seen.opened, 0);
 }
 
@@ -125,7 +132,21 @@ static void request__not_a_post__405(void **state)
 {
         struct fixture *f = *state;
         stream_start_with(&f->stream, &f->client, "PUT", ECHO, "application/grpc+proto", NULL, 0);
+        half_close(f);
         expect_end(f, "405", "13");
+        assert_string_equal(f->stream.text, "this is gRPC: a request is a POST");
+}
+
+static void request__no_grpc_and_without_end__is_answered_after_30_s(void **state)
+{
+        struct fixture *f = *state;
+        stream_start_with(&f->stream, &f->client, "GET", ECHO, "text/html", NULL, 0);
+        stream_send(&f->stream, &f->client, "endless");
+        WAIT(f->base, grpc_server_counts(f->server).calls == 1);
+        skew = GRPC_MESSAGE_WAIT;
+        grpc_server_tick(f->server);
+        expect_end(f, "405", "8");
+        assert_int_equal(grpc_server_counts(f->server).calls, 0);
 }
 
 static void request__unknown_path__unimplemented(void **state)
@@ -299,6 +320,37 @@ static void resets__more__end_the_connection(void **state)
         open_and_reset(&f->client, 2 * GRPC_RESETS_BURST);
         WAIT(f->base, f->client.goaway || f->client.down);
         WAIT(f->base, grpc_server_counts(f->server).connections == 0);
+}
+
+/* GET / by HPACK's static table (RFC 7541, A). */
+static void raw_get(struct client *c, int32_t id)
+{
+        raw_frame(c, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS | NGHTTP2_FLAG_END_STREAM, id, "\x82\x84\x86", 3);
+}
+
+static void expect_goaway(struct fixture *f, uint32_t code)
+{
+        WAIT(f->base, f->client.goaway || f->client.down);
+        assert_true(f->client.goaway);
+        assert_int_equal(f->client.goaway_code, code);
+        WAIT(f->base, grpc_server_counts(f->server).connections == 0);
+}
+
+static void stream__number_below_the_last_one__protocol_error(void **state)
+{
+        struct fixture *f = *state;
+        raw_get(&f->client, 5);
+        raw_get(&f->client, 3);
+        expect_goaway(f, NGHTTP2_PROTOCOL_ERROR);
+}
+
+static void stream__used_again_after_its_end__stream_closed(void **state)
+{
+        struct fixture *f = *state;
+        raw_get(&f->client, 1);
+        raw_get(&f->client, 3);
+        raw_get(&f->client, 1);
+        expect_goaway(f, NGHTTP2_STREAM_CLOSED);
 }
 
 static void preface__nothing_for_10_s__connection_is_closed(void **state)
@@ -535,6 +587,7 @@ int main(void)
                 CASE(connection_lost__the_service_is_told),
                 CASE(request__wrong_content_type__415),
                 CASE(request__not_a_post__405),
+                CASE(request__no_grpc_and_without_end__is_answered_after_30_s),
                 CASE(request__unknown_path__unimplemented),
                 CASE(headers__too_many__resource_exhausted_and_the_connection_goes_on),
                 CASE(headers__too_large__resource_exhausted),
@@ -549,6 +602,8 @@ int main(void)
                 CASE(priority__too_many__end_the_connection),
                 CASE(resets__as_many_as_streams_at_once__are_an_envoys_right),
                 CASE(resets__more__end_the_connection),
+                CASE(stream__number_below_the_last_one__protocol_error),
+                CASE(stream__used_again_after_its_end__stream_closed),
                 CASE(preface__nothing_for_10_s__connection_is_closed),
                 CASE(preface__another_protocol__connection_is_closed),
                 CASE(reader__takes_nothing_for_60_s__is_cut_and_costs_nobody_else),
