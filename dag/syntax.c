@@ -103,6 +103,29 @@ const char *syntax_path_normalise(struct arena *a, const char *s)
         return m == n ? s : arena_strndup(a, s, m);
 }
 
+bool syntax_byte_needs_escape(unsigned char c)
+{
+        return c <= 0x20 || c >= 0x7f || strchr("\"<>^`{|}", c);
+}
+
+char *syntax_path_escape(struct arena *a, const char *path)
+{
+        static const char digits[] = "0123456789ABCDEF";
+        char *out = arena_alloc(a, 3 * strlen(path) + 1);
+        char *end = out;
+        for (const char *p = path; *p; p++) {
+                unsigned char c = (unsigned char)*p;
+                if (!syntax_byte_needs_escape(c)) {
+                        *end++ = *p;
+                        continue;
+                }
+                *end++ = '%';
+                *end++ = digits[c >> 4];
+                *end++ = digits[c & 15];
+        }
+        return out;
+}
+
 bool syntax_path_covers(const char *prefix, const char *path)
 {
         if (prefix[0] == '/' && !prefix[1])

@@ -25,6 +25,13 @@ enum { SYNTAX_PATH_MAX = 2048 };
 const char *syntax_path_problem(const char *s);
 /* The path without trailing slashes, except "/" itself; s itself when it has none. */
 const char *syntax_path_normalise(struct arena *a, const char *s);
+/*
+ * The path as Envoy has it (normalize_path) when it compares: what a URL cannot hold is percent-encoded, so "/a b" as
+ * written would match nothing. And a rewrite must not bring a space into a request line.
+ */
+char *syntax_path_escape(struct arena *a, const char *path) __attribute__((returns_nonnull));
+/* Whether a URL cannot hold the byte as it is. */
+bool syntax_byte_needs_escape(unsigned char c);
 /* Whether prefix covers path at a segment boundary; both normalised. "/" covers all. */
 bool syntax_path_covers(const char *prefix, const char *path);
 

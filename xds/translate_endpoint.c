@@ -14,18 +14,6 @@ const char *endpoints_name(struct arena *a, const char *namespace, const char *s
                           : arena_printf(a, "%s/%s", namespace, service);
 }
 
-/* One address that may be sent traffic. Borrows its strings from the store. */
-struct target {
-        const char *zone; /* "" when not given */
-        const char *address;
-        uint16_t port;
-};
-
-struct targets {
-        struct target *items;
-        size_t count;
-};
-
 /* ---- collecting ---- */
 
 /* A host name or a slip of the pen would make Envoy refuse the whole answer. */
@@ -50,25 +38,27 @@ static uint16_t find_port(const struct endpoint_group *group, const char *port_n
  * Of an endpoint's addresses the first one counts: they are fungible (Kubernetes API reference, EndpointSlice v1).
  * Those that are ready go to one list, those that serve while they terminate to the other.
  */
-static void add_group(struct arena *a, const struct endpoint_group *group, const char *port_name, struct targets *ready,
-                      struct targets *draining)
+static void add_group(struct arena *a, const struct endpoint_group *group, const char *port_name, struct endpoints *out)
 {
         uint16_t port = find_port(group, port_name);
-        if (!port || group->type == ADDRESS_FQDN)
-                return;
         for (size_t i = 0; i < group->endpoint_count; i++) {
                 const struct endpoint *e = &group->endpoints[i];
-                if (!e->address_count || !e->addresses[0] || !is_ip(e->addresses[0]))
+                const bool of_use = port && group->type != ADDRESS_FQDN && e->address_count && e->addresses[0] &&
+                                    is_ip(e->addresses[0]);
+                struct endpoint_targets *list = !of_use                        ? NULL
+                                                : e->ready                     ? &out->ready
+                                                : e->serving && e->terminating ? &out->draining
+                                                                               : NULL;
+                if (!list) {
+                        out->others++;
                         continue;
-                struct targets *list = e->ready ? ready : e->serving && e->terminating ? draining : NULL;
-                if (!list)
-                        continue;
-                struct target *t = arena_push(a, &list->items, &list->count);
-                *t = (struct target){e->zone ? e->zone : "", e->addresses[0], port};
+                }
+                struct endpoint_target *t = arena_push(a, &list->items, &list->count);
+                *t = (struct endpoint_target){e->zone ? e->zone : "", e->addresses[0], port};
         }
 }
 
-static int by_address(const struct target *x, const struct target *y)
+static int by_address(const struct endpoint_target *x, const struct endpoint_target *y)
 {
         int order = strcmp(x->address, y->address);
         return order ? order : (x->port > y->port) - (x->port < y->port);
@@ -76,22 +66,22 @@ static int by_address(const struct target *x, const struct target *y)
 
 static int by_address_and_zone(const void *x, const void *y)
 {
-        const struct target *a = x;
-        const struct target *b = y;
+        const struct endpoint_target *a = x;
+        const struct endpoint_target *b = y;
         int order = by_address(a, b);
         return order ? order : strcmp(a->zone, b->zone);
 }
 
 static int by_zone_and_address(const void *x, const void *y)
 {
-        const struct target *a = x;
-        const struct target *b = y;
+        const struct endpoint_target *a = x;
+        const struct endpoint_target *b = y;
         int order = strcmp(a->zone, b->zone);
         return order ? order : by_address(a, b);
 }
 
 /* An endpoint that moves between slices stands in both for a while: once is enough. */
-static void sort_unique(struct targets *list)
+static void sort_unique(struct endpoint_targets *list)
 {
         if (!list->count)
                 return;
@@ -106,26 +96,29 @@ static void sort_unique(struct targets *list)
 }
 
 /* view_list() gives slices first: where there are any, Endpoints are only their mirror. */
-static struct targets collect(const struct view *v, struct arena *a, const char *namespace, const char *service,
-                              const char *port_name)
+void endpoints_find(const struct view *v, struct arena *a, const char *namespace, const char *service,
+                    const char *port_name, struct endpoints *out)
 {
-        struct targets ready = {0};
-        struct targets draining = {0};
+        *out = (struct endpoints){0};
         const struct object *const *objects;
         size_t n = view_list_unread(v, a, TERM_ENDPOINTS, arena_printf(a, "%s/%s", namespace, service), &objects);
         for (size_t i = 0; i < n && objects[i]->kind == objects[0]->kind; i++) {
                 const struct endpoint_set *set = objects[i]->endpoint_set;
                 for (size_t k = 0; k < set->group_count; k++)
-                        add_group(a, &set->groups[k], port_name, &ready, &draining);
+                        add_group(a, &set->groups[k], port_name, out);
         }
-        sort_unique(&ready);
-        sort_unique(&draining);
-        return ready.count ? ready : draining;
+        sort_unique(&out->ready);
+        sort_unique(&out->draining);
+}
+
+const struct endpoint_targets *endpoints_in_use(const struct endpoints *e)
+{
+        return e->ready.count ? &e->ready : &e->draining;
 }
 
 /* ---- the message ---- */
 
-static Envoy__LbEndpoint *lb_endpoint(struct arena *a, const struct target *t)
+static Envoy__LbEndpoint *lb_endpoint(struct arena *a, const struct endpoint_target *t)
 {
         Envoy__Endpoint *endpoint = message_new(a, &envoy__endpoint__descriptor);
         endpoint->address = message_address(a, t->address, t->port);
@@ -136,7 +129,7 @@ static Envoy__LbEndpoint *lb_endpoint(struct arena *a, const struct target *t)
 }
 
 /* n targets of one zone. */
-static Envoy__LocalityLbEndpoints *locality(struct arena *a, const struct target *targets, size_t n)
+static Envoy__LocalityLbEndpoints *locality(struct arena *a, const struct endpoint_target *targets, size_t n)
 {
         Envoy__LocalityLbEndpoints *out = message_new(a, &envoy__locality_lb_endpoints__descriptor);
         if (*targets->zone) {
@@ -154,13 +147,15 @@ struct resource *translate_endpoints(const struct view *v, const char *namespace
                                      const char *port_name)
 {
         AUTO(arena) *a = arena_new(4096);
-        struct targets all = collect(v, a, namespace, service, port_name);
+        struct endpoints found;
+        endpoints_find(v, a, namespace, service, port_name, &found);
+        const struct endpoint_targets *all = endpoints_in_use(&found);
         Envoy__ClusterLoadAssignment *m = message_new(a, &envoy__cluster_load_assignment__descriptor);
         m->cluster_name = endpoints_name(a, namespace, service, port_name);
-        for (size_t i = 0, end; i < all.count; i = end) {
-                for (end = i + 1; end < all.count && str_equal(all.items[end].zone, all.items[i].zone);)
+        for (size_t i = 0, end; i < all->count; i = end) {
+                for (end = i + 1; end < all->count && str_equal(all->items[end].zone, all->items[i].zone);)
                         end++;
-                *arena_push(a, &m->endpoints, &m->n_endpoints) = locality(a, &all.items[i], end - i);
+                *arena_push(a, &m->endpoints, &m->n_endpoints) = locality(a, &all->items[i], end - i);
         }
         return resource_pack(RESOURCE_CLUSTER_LOAD_ASSIGNMENT, m->cluster_name, &m->base);
 }

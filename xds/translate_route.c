@@ -2,6 +2,7 @@
 /* Source: Envoy v3 API reference, config.route.v3. */
 #include "xds/translate_route.h"
 
+#include "dag/syntax.h"
 #include "xds/message.h"
 #include "xds/weights.h"
 
@@ -19,30 +20,6 @@ enum {
 const char *https_routes_name(struct arena *a, const char *host)
 {
         return arena_printf(a, "https/%s", host);
-}
-
-/* ---- paths ---- */
-
-/*
- * The path as Envoy has made it (normalize_path) when it compares: what a URL cannot hold is percent-encoded, so "/a b"
- * as written would match nothing. And a rewrite must not bring a space into a request line.
- */
-static const char *escaped(struct arena *a, const char *path)
-{
-        static const char digits[] = "0123456789ABCDEF";
-        char *out = arena_alloc(a, 3 * strlen(path) + 1);
-        char *end = out;
-        for (const char *p = path; *p; p++) {
-                unsigned char c = (unsigned char)*p;
-                if (c > 0x20 && c < 0x7f && !strchr("\"<>^`{|}", c)) {
-                        *end++ = *p;
-                        continue;
-                }
-                *end++ = '%';
-                *end++ = digits[c >> 4];
-                *end++ = digits[c & 15];
-        }
-        return out;
 }
 
 /* ---- what matches ---- */
@@ -208,8 +185,8 @@ static void add_forward(struct arena *a, Envoy__VirtualHost *vhost, Envoy__Route
  */
 static void add_rewritten(struct arena *a, Envoy__VirtualHost *vhost, const struct route *r)
 {
-        const char *from = escaped(a, r->match);
-        const char *to = escaped(a, r->prefix_rewrite);
+        const char *from = syntax_path_escape(a, r->match);
+        const char *to = syntax_path_escape(a, r->prefix_rewrite);
         bool to_slash = str_has_suffix(to, "/");
         if (str_equal(from, "/")) {
                 add_forward(a, vhost, match_prefix(a, "/"), r, to_slash ? to : arena_printf(a, "%s/", to));
@@ -224,7 +201,7 @@ static void add_rewritten(struct arena *a, Envoy__VirtualHost *vhost, const stru
 static void add_one(struct arena *a, Envoy__VirtualHost *vhost, const struct host *h, const struct route *r,
                     enum side side)
 {
-        const char *path = escaped(a, r->match);
+        const char *path = syntax_path_escape(a, r->match);
         Envoy__RouteMatch *match = r->exact ? match_path(a, path) : match_segments(a, path);
         switch (answer_of(h, r, side)) {
         case ANSWER_REDIRECT:
