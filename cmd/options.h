@@ -22,6 +22,7 @@ enum command {
         COMMAND_CERTGEN,
         COMMAND_BOOTSTRAP,
         COMMAND_LINT,
+        COMMAND_EXPLAIN,
         COMMAND_SHUTDOWN_MANAGER,
         COMMAND_VERSION,
         COMMAND_HELP
@@ -107,6 +108,11 @@ struct lint_options {
         const char *default_namespace;
 };
 
+struct explain_options {
+        const char *server; /* "host:port" of a server's debug pages */
+        const char *from;   /* "namespace/name" */
+};
+
 struct shutdown_options {
         const char *serve_address;
         uint16_t serve_port;
@@ -128,6 +134,7 @@ struct options {
         struct xds_client_options xds_client;
         struct bootstrap_options bootstrap;
         struct lint_options lint;
+        struct explain_options explain;
         struct shutdown_options shutdown;
         const char *admin_address;           /* path of Envoy's admin socket */
         struct xds_options envoy;            /* what Envoys are told; complete for serve */

@@ -10,6 +10,7 @@ enum {
         CERTGEN = 1 << COMMAND_CERTGEN,
         BOOTSTRAP = 1 << COMMAND_BOOTSTRAP,
         LINT = 1 << COMMAND_LINT,
+        EXPLAIN = 1 << COMMAND_EXPLAIN,
         SHUTDOWN_MANAGER = 1 << COMMAND_SHUTDOWN_MANAGER,
         HELP = 1 << COMMAND_HELP,
         JUDGES = SERVE | LINT,
@@ -25,6 +26,9 @@ const struct command_row command_table[COMMAND_COUNT] = {
         [COMMAND_LINT] = {"lint", "FILE|DIR...",
                           "judge manifests (YAML or JSON) by the same rules, offline; exit code 1 when there is more "
                           "than notices"},
+        [COMMAND_EXPLAIN] = {"explain", "URL",
+                             "ask a running server who serves a URL and why, or what stops it; exit code 1 when it is "
+                             "not served"},
         [COMMAND_SHUTDOWN_MANAGER] = {"shutdown-manager", "",
                                       "stands beside Envoy in its pod and lets it finish before the pod ends"},
         [COMMAND_VERSION] = {"version", "", "print the version"},
@@ -226,7 +230,13 @@ const struct option option_table[] = {
         {"partial", 0, OPTION_SWITCH, NULL, NULL, NULL, LINT, FIELD(lint.partial),
          "the files are a part of what the cluster holds: what they name and do not hold, or who delegates to them, is "
          "a notice"},
-        {"output", 'o', OPTION_CHOICE, NULL, "text", "text|json", LINT, FIELD(output), "form of the findings"},
+        {"output", 'o', OPTION_CHOICE, NULL, "text", "text|json", LINT | EXPLAIN, FIELD(output),
+         "form of what is printed"},
+        /* explain */
+        {"server", 0, OPTION_STRING, "HOST:PORT", "127.0.0.1:6060", NULL, EXPLAIN, FIELD(explain.server),
+         "debug address of the server that is asked"},
+        {"from", 0, OPTION_STRING, "NAMESPACE/NAME", NULL, NULL, EXPLAIN, FIELD(explain.from),
+         "also say why this IngressRoute or Ingress is, or is not, the one that answers"},
         {"markdown", 0, OPTION_SWITCH, NULL, NULL, NULL, HELP, FIELD(markdown), "print the reference of all commands"},
 };
 

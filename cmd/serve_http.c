@@ -42,6 +42,7 @@ bool serve_http_start(struct server *s, struct err *e)
                 {"GET", "/debug/tree", serve_debug_tree, s},
                 {"GET", "/debug/findings", serve_debug_findings, s},
                 {"GET", "/debug/xds", serve_debug_xds, s},
+                {"GET", "/debug/explain", serve_debug_explain, s},
                 {"GET", "/debug/loglevel", endpoint_log_level, NULL},
                 {"PUT", "/debug/loglevel", endpoint_set_log_level, NULL},
         };

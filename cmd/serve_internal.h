@@ -155,6 +155,8 @@ void serve_debug_tree(const struct http_request *r, struct http_answer *answer, 
 void serve_debug_dag(const struct http_request *r, struct http_answer *answer, void *arg);
 void serve_debug_findings(const struct http_request *r, struct http_answer *answer, void *arg);
 void serve_debug_xds(const struct http_request *r, struct http_answer *answer, void *arg);
+/* serve_explain.c: likewise */
+void serve_debug_explain(const struct http_request *r, struct http_answer *answer, void *arg);
 
 /* serve_event.c */
 struct event_writer *serve_make_events(struct server *s) __attribute__((returns_nonnull));
