@@ -51,7 +51,7 @@ objs = $(patsubst %.c,$(B)/$(1)/obj/%.o,$(2))
 CMD_LIB_SRC := $(filter-out cmd/main.c,$(CMD_SRC))
 DEVKUBE_LIB_SRC := $(filter-out e2e/devkube/main.c,$(DEVKUBE_SRC))
 
-.PHONY: all release docs demo devkube test unit integration lint format layers bench e2e apiserver fuzz deps deps-lint \
+.PHONY: all release docs rootfs image demo devkube test unit integration lint format layers bench e2e apiserver fuzz deps deps-lint \
         deps-e2e hooks clean help test-binaries tsan
 .DEFAULT_GOAL := release
 
@@ -159,6 +159,13 @@ e2e: deps deps-e2e ## the end-to-end tests against a real kube-apiserver and etc
 	@B=$(B) PYTHON=$(PYTHON) bash .ci/test.sh e2e
 apiserver: deps-e2e ## build kube-apiserver 1.20.2 once (unless KUBEBUILDER_ASSETS is set)
 	@bash e2e/apiserver/build.sh
+rootfs: release ## build/rootfs: what an image holds, ready for chroot
+	@bash .ci/rootfs.sh $(B)/gatehouse $(B)/rootfs
+IMAGE ?= gatehouse:$(VERSION)
+image: ## build the image, with podman, buildah or docker
+	@builder=$$(command -v podman || command -v buildah || command -v docker) || { \
+                echo "no podman, buildah or docker on PATH: make rootfs assembles what the image would hold" >&2; exit 1; }; \
+        "$$builder" build --build-arg VERSION=$(VERSION) -t $(IMAGE) .
 bench: deps ## measure; figures go to bench/README.md by hand
 	@$(MAKE) --no-print-directory -j$$(nproc) release devkube $(BENCH_BINARIES)
 	@B=$(B) PYTHON=$(PYTHON) bash bench/run.sh
