@@ -39,7 +39,9 @@ struct pipeline *pipeline_new(const struct pipeline_options *options)
 {
         struct pipeline *p = mem_zalloc(sizeof(*p));
         p->options = *options;
-        p->hooks = (struct store_hooks){pipeline_on_dirty, pipeline_on_change, p};
+        p->hooks = (struct store_hooks){
+                .on_dirty = pipeline_on_dirty, .on_change = pipeline_on_change, .lingers = pipeline_lingers, .arg = p};
+        p->lingers_by_key = map_new();
         p->last_dirty = INT64_MIN / 2;
         p->dirty_last = &p->dirty_first;
         p->changed_last = &p->changed_first;
@@ -65,6 +67,7 @@ void pipeline_free(struct pipeline *p)
                 free_event(&p->events[i]);
         mem_free(p->events);
         pipeline_index_done(p);
+        pipeline_linger_done(p);
         heap_done(&p->rechecks);
         for (size_t i = 0; i < BATCH_MAX; i++)
                 reads_free(p->reads[i]);
@@ -171,12 +174,14 @@ static void tell_store_changed(struct pipeline *p)
 
 static void apply_events(struct pipeline *p, int64_t deadline)
 {
-        if (!p->event_count)
+        bool expires = pipeline_linger_due(p) <= p->options.monotonic();
+        if (!p->event_count && !expires)
                 return;
         uint64_t before = store_generation(p->options.store);
-        do {
+        if (expires)
+                pipeline_expire(p);
+        while (p->event_next < p->event_count && p->options.monotonic() < deadline)
                 apply_some(p);
-        } while (p->event_next < p->event_count && p->options.monotonic() < deadline);
         if (p->event_next == p->event_count)
                 p->event_next = p->event_count = 0;
         if (store_generation(p->options.store) == before)
@@ -230,6 +235,8 @@ int64_t pipeline_due(const struct pipeline *p)
         if (!p->started)
                 return INT64_MAX;
         int64_t due = recheck_due(p);
+        if (pipeline_linger_due(p) < due)
+                due = pipeline_linger_due(p);
         if (p->dirty_first && compile_due(p) < due)
                 due = compile_due(p);
         return p->unsettled || (p->changed_first && !p->dirty_first) ? 0 : due;

@@ -37,7 +37,7 @@ static void pass(int64_t nanos)
         clock_wall += nanos / DURATION_MICROSECOND;
 }
 
-/* A certificate that expires at the seconds that its "bytes" say. */
+/* A certificate that expires at the seconds that its "bytes" say; with 0 it is none. */
 static void inspect_pair(struct arena *a, const char *crt, size_t crt_size, const char *key, size_t key_size,
                          struct pair_facts *facts)
 {
@@ -46,6 +46,8 @@ static void inspect_pair(struct arena *a, const char *crt, size_t crt_size, cons
         names[0] = "tls.example";
         *facts = (struct pair_facts){.ok = true, .names = names, .name_count = 1};
         facts->not_after = strtoll(arena_strndup(a, crt, crt_size), NULL, 10) * TIME_MICROS_PER_SECOND;
+        facts->ok = facts->not_after > 0;
+        facts->problem = facts->ok ? NULL : "it is broken";
 }
 
 static const char *inspect_ca(struct arena *a, const char *ca, size_t ca_size)

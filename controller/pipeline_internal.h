@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/heap.h"
+#include "base/map.h"
 #include "base/metric.h"
 #include "controller/pipeline.h"
 #include "base/table.h"
@@ -19,6 +20,9 @@ enum {
 #define TURN_MAX (10 * DURATION_MILLISECOND)
 #define COALESCE_QUIET (10 * DURATION_MILLISECOND)
 #define COALESCE_MAX (100 * DURATION_MILLISECOND)
+
+/* How long a deleted Secret is served (rules.md, TLSSecretInvalid). */
+#define SECRET_LINGER (60 * DURATION_SECOND)
 
 enum node_type { NODE_HOST, NODE_OBJECT };
 
@@ -79,6 +83,9 @@ struct pipeline {
         struct object_entry *changed_first, **changed_last;
         struct object_entry *telling; /* what object_changed() is being called for */
 
+        struct linger *lingers; /* the first to end first */
+        struct map *lingers_by_key;
+
         bool started, built, in_turn, unsettled;
         int64_t first_dirty, last_dirty; /* monotonic */
         int64_t compiled_at;             /* wall */
@@ -103,6 +110,13 @@ struct host_entry *pipeline_find_host_entry(const struct pipeline *p, const char
 void pipeline_drop_host(struct pipeline *p, struct host_entry *entry);
 /* Frees the entry when it is gone and on no list. */
 void pipeline_release(struct node *node);
+
+/* pipeline_linger.c: Secrets that are gone */
+bool pipeline_lingers(const struct object *o, void *arg); /* a store_linger_fn */
+int64_t pipeline_linger_due(const struct pipeline *p);    /* monotonic */
+/* Ends those whose time is over, for HOLD_MAX at most. */
+void pipeline_expire(struct pipeline *p);
+void pipeline_linger_done(struct pipeline *p);
 
 /* pipeline_state.c */
 size_t pipeline_hosts_of(const struct object_ref *ref, const struct host *const **hosts, void *arg);

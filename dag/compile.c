@@ -86,8 +86,8 @@ static void build_tls(struct build *b, struct build_entry *root, enum tls_state 
         tls_secret_name(&c, tls->secret_name, &namespace, &name);
         out->secret_namespace = arena_strdup(b->arena, namespace);
         out->secret_name = arena_strdup(b->arena, name);
-        const struct object *secret = view_get(b->check.view, KIND_SECRET, namespace, name);
-        tls_judge_certificate(&c, "spec.virtualhost.tls.secretName", name, b->host->name, secret->secret->pair, b->now,
+        const struct secret *secret = tls_served_secret(b->check.view, namespace, name);
+        tls_judge_certificate(&c, "spec.virtualhost.tls.secretName", name, b->host->name, secret->pair, b->now,
                               &b->host->recheck_at);
 }
 

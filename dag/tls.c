@@ -42,6 +42,28 @@ void tls_secret_name(const struct check *c, const char *written, const char **na
         *name = slash ? slash + 1 : written;
 }
 
+static const struct secret *last_good(const struct view *v, const char *namespace, const char *name)
+{
+        const struct object *o = view_last_good(v, namespace, name);
+        return o ? o->secret : NULL;
+}
+
+const struct secret *tls_served_secret(const struct view *v, const char *namespace, const char *name)
+{
+        const struct object *o = view_get(v, KIND_SECRET, namespace, name);
+        bool good = o && o->secret->pair && o->secret->pair->ok;
+        return good ? o->secret : o ? last_good(v, namespace, name) : NULL;
+}
+
+/* Why the Secret is no certificate; NULL when it is one. */
+static const char *secret_problem(const struct check *c, const struct secret *secret)
+{
+        if (!secret->pair)
+                return arena_printf(c->scratch, "the Secret is of type %s, not kubernetes.io/tls",
+                                    check_quote(c, secret->type));
+        return secret->pair->ok ? NULL : secret->pair->problem;
+}
+
 const struct secret *tls_find_secret(const struct check *c, const char *field, const char *namespace, const char *name)
 {
         const struct object *o = view_get(c->view, KIND_SECRET, namespace, name);
@@ -51,19 +73,13 @@ const struct secret *tls_find_secret(const struct check *c, const char *field, c
                           check_quote(c, namespace));
                 return NULL;
         }
-        const struct secret *secret = o->secret;
-        if (!secret->pair) {
-                check_add(c, RULE_TLSSecretInvalid, place_object, field, name,
-                          "Invalid value: %s: the Secret is of type %s, not kubernetes.io/tls", check_quote(c, name),
-                          check_quote(c, secret->type));
-                return NULL;
-        }
-        if (!secret->pair->ok) {
-                check_add(c, RULE_TLSSecretInvalid, place_object, field, name, "Invalid value: %s: %s",
-                          check_quote(c, name), secret->pair->problem);
-                return NULL;
-        }
-        return secret;
+        const char *problem = secret_problem(c, o->secret);
+        if (!problem)
+                return o->secret;
+        const struct secret *last = last_good(c->view, namespace, name);
+        check_add(c, RULE_TLSSecretInvalid, place_object, field, name, "Invalid value: %s: %s%s", check_quote(c, name),
+                  problem, last ? "; the certificate that it held before is still served" : "");
+        return last;
 }
 
 static bool check_mode(const struct check *c, const struct ingressroute *ir)

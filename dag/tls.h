@@ -21,8 +21,14 @@ enum tls_state tls_resolve(const struct check *c);
 /* The namespace and name of tls.secretName; in c->scratch. */
 void tls_secret_name(const struct check *c, const char *written, const char **namespace, const char **name);
 
-/* The Secret as a certificate for c->about: found, of the right type, good. NULL after a finding otherwise. */
+/*
+ * The Secret as a certificate for c->about: found, of the right type, good. Otherwise there is a finding, and the
+ * result is what the Secret last held that was good, or NULL.
+ */
 const struct secret *tls_find_secret(const struct check *c, const char *field, const char *namespace, const char *name);
+
+/* The same without findings. */
+const struct secret *tls_served_secret(const struct view *v, const char *namespace, const char *name);
 
 /*
  * The findings that depend on the host's name and on time: TLSSecretNameMismatch, TLSSecretExpiring. Lowers

@@ -29,7 +29,9 @@ struct node {
 /* A key: the object, or (while somebody reads it) the place where it would be. */
 struct object_node {
         struct node node;
-        uint32_t source, seen; /* seen: the sweep that saw it last */
+        uint16_t source;
+        bool lingering;        /* it is gone, but for the hook of that name */
+        uint32_t seen;         /* the sweep that saw it last */
         struct object *object; /* NULL: absent */
         union {
                 struct {

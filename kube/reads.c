@@ -137,6 +137,8 @@ static void unlink_all(struct store *s, struct store_link *links, uint32_t count
                 *l->previous = l->next;
                 if (l->next)
                         l->next->previous = l->previous;
+                if (!l->node->readers)
+                        store_unread(s, l->node);
                 index_drop_unused(&s->index, l->node);
         }
         mem_free(links);

@@ -10,7 +10,15 @@ struct store *store_new(void)
 {
         struct store *s = mem_zalloc(sizeof(*s));
         index_init(&s->index);
+        s->last_good = map_new();
         return s;
+}
+
+static void free_kept(const char *key, void *object, void *arg)
+{
+        (void)key;
+        (void)arg;
+        object_free(object);
 }
 
 void store_free(struct store *s)
@@ -24,6 +32,8 @@ void store_free(struct store *s)
                 }
         }
         index_done(&s->index);
+        map_each(s->last_good, free_kept, NULL);
+        map_free(s->last_good);
         mem_free(s->dirty);
         mem_free(s);
 }
@@ -132,7 +142,7 @@ static void sweep_leave(struct store *s, struct object_node *n)
 static void sweep_enter(struct store *s, struct object_node *n, unsigned source)
 {
         struct sweep *sweep = sweep_of(s, n->node.space, source);
-        n->source = source;
+        n->source = (uint16_t)source;
         n->seen = sweep->epoch;
         sweep->total++;
 }
@@ -142,6 +152,41 @@ void store_sweep_begin(struct store *s, enum kind kind, unsigned source)
         struct sweep *sweep = sweep_of(s, kind, source);
         sweep->epoch++;
         sweep->unseen = sweep->total;
+}
+
+/* ---- the last good content of Secrets ---- */
+
+static bool is_good(const struct object *o)
+{
+        return o->secret->pair && o->secret->pair->ok;
+}
+
+static void drop_last_good(struct store *s, const struct object *o)
+{
+        if (o->kind != KIND_SECRET || !map_count(s->last_good))
+                return;
+        AUTO_STR *key = mem_printf("%s/%s", o->namespace, o->name);
+        object_free(map_remove(s->last_good, key));
+}
+
+void store_unread(struct store *s, struct node *n)
+{
+        if (n->space == KIND_SECRET && node_is_filled(n))
+                drop_last_good(s, node_object(n)->object);
+}
+
+/* Frees what n held before, or keeps it as its last good content. */
+static void let_go(struct store *s, const struct object_node *n, struct object *old)
+{
+        const struct object *new = n->object;
+        if (new->kind == KIND_SECRET && is_good(new)) {
+                drop_last_good(s, new);
+        } else if (new->kind == KIND_SECRET && old &&is_good(old) && n->node.readers) {
+                AUTO_STR *key = mem_printf("%s/%s", old->namespace, old->name);
+                object_free(map_set(s->last_good, key, old));
+                return;
+        }
+        object_free(old);
 }
 
 /* ---- changes ---- */
@@ -160,6 +205,7 @@ bool store_put(struct store *s, struct object *o, unsigned source, const struct 
         if (old)
                 sweep_leave(s, n);
         sweep_enter(s, n, source);
+        n->lingering = false;
         if (old && same_version(old, o)) {
                 object_free(o);
                 return false;
@@ -173,7 +219,7 @@ bool store_put(struct store *s, struct object *o, unsigned source, const struct 
         object_terms(o, add_to_term, &change);
         collect(s, &n->node);
         tell(s, hooks, old, o);
-        object_free(old);
+        let_go(s, n, old);
         return true;
 }
 
@@ -188,27 +234,58 @@ static void remove_node(struct store *s, struct object_node *n, const struct sto
         collect(s, &n->node);
         index_drop_unused(&s->index, &n->node);
         tell(s, hooks, old, NULL);
+        drop_last_good(s, old);
         object_free(old);
+}
+
+/* Whether an object that is gone stays for a while. */
+static bool lingers(struct object_node *n, const struct store_hooks *hooks)
+{
+        n->lingering = n->lingering || (hooks && hooks->lingers && hooks->lingers(n->object, hooks->arg));
+        return n->lingering;
+}
+
+static struct object_node *find_filled(struct store *s, enum kind kind, const char *namespace, const char *name)
+{
+        struct address a = address_of_key(kind, namespace, name);
+        struct node *n = index_find(&s->index, &a);
+        return n && node_is_filled(n) ? node_object(n) : NULL;
 }
 
 bool store_remove(struct store *s, enum kind kind, const char *namespace, const char *name, unsigned source,
                   const struct store_hooks *hooks)
 {
-        struct address a = address_of_key(kind, namespace, name);
-        struct node *n = index_find(&s->index, &a);
-        if (!n || !node_is_filled(n) || node_object(n)->source != source)
+        struct object_node *n = find_filled(s, kind, namespace, name);
+        if (!n || n->source != source || n->lingering)
                 return false;
-        remove_node(s, node_object(n), hooks);
+        if (!lingers(n, hooks))
+                remove_node(s, n, hooks);
         return true;
+}
+
+void store_expire(struct store *s, enum kind kind, const char *namespace, const char *name,
+                  const struct store_hooks *hooks)
+{
+        struct object_node *n = find_filled(s, kind, namespace, name);
+        if (!n || !n->lingering)
+                return;
+        n->lingering = false;
+        remove_node(s, n, hooks);
 }
 
 void store_sweep_end(struct store *s, enum kind kind, unsigned source, const struct store_hooks *hooks)
 {
-        const struct sweep *sweep = sweep_of(s, kind, source);
+        struct sweep *sweep = sweep_of(s, kind, source);
         for (struct object_node *n = s->kinds[kind].first, *next; n && sweep->unseen; n = next) {
                 next = n->next;
-                if (n->source == source && n->seen != sweep->epoch)
+                if (n->source != source || n->seen == sweep->epoch)
+                        continue;
+                if (!lingers(n, hooks)) {
                         remove_node(s, n, hooks);
+                        continue;
+                }
+                n->seen = sweep->epoch;
+                sweep->unseen--;
         }
 }
 

@@ -48,14 +48,25 @@ typedef void store_dirty_fn(struct store_reader *reader, void *arg);
  */
 enum { STORE_SOURCES = 4 };
 typedef void store_change_fn(const struct object *old, const struct object *new, void *arg);
+/*
+ * Asked before an object goes. True: it lingers, that is it stays as if nothing had happened, until store_expire() ends
+ * that or the object is put again.
+ */
+typedef bool store_linger_fn(const struct object *o, void *arg);
 struct store_hooks {
         store_dirty_fn *on_dirty;
         store_change_fn *on_change;
         void *arg;
+        store_linger_fn *lingers;
 };
 bool store_put(struct store *s, struct object *o, unsigned source, const struct store_hooks *hooks);
-/* Returns whether it was there. An object that another source has put meanwhile stays: watches come in no order. */
+/* Returns whether it was there and did not linger already. An object that another source has put meanwhile stays:
+ * watches come in no order. */
 bool store_remove(struct store *s, enum kind kind, const char *namespace, const char *name, unsigned source,
+                  const struct store_hooks *hooks);
+
+/* Removes the object if it lingers. */
+void store_expire(struct store *s, enum kind kind, const char *namespace, const char *name,
                   const struct store_hooks *hooks);
 
 /*
@@ -85,6 +96,12 @@ struct view {
 
 /* The object, or NULL. namespace is "" for kinds without. */
 const struct object *view_get(const struct view *v, enum kind kind, const char *namespace, const char *name);
+
+/*
+ * Of a Secret whose pair of certificate and key is not good, the last object whose pair was, or NULL. The store keeps
+ * it from the moment when a Secret that has readers turns bad, until it is good again, is gone, or has no reader.
+ */
+const struct object *view_last_good(const struct view *v, const char *namespace, const char *name);
 
 /* What an object is found by, beside its key. The name's form is given in parentheses. */
 enum term {

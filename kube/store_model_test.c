@@ -229,7 +229,7 @@ static void note_change(const struct object *old, const struct object *new, void
         m.changes++;
 }
 
-static const struct store_hooks hooks = {note_dirty, note_change, NULL};
+static const struct store_hooks hooks = {.on_dirty = note_dirty, .on_change = note_change};
 
 static void check_told(const struct set *expected, unsigned changes)
 {

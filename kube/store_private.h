@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "base/map.h"
 #include "kube/index.h"
 
 struct sweep {
@@ -23,7 +24,11 @@ struct store {
         uint64_t generation;
         struct store_reader **dirty; /* kept for the next change */
         size_t dirty_count, dirty_capacity;
+        struct map *last_good; /* "namespace/name" -> object: see view_last_good() */
 };
+
+/* The last reader of the node is gone. */
+void store_unread(struct store *s, struct node *n);
 
 /* Records that what a names was read; n is its node, NULL when there is none. */
 void reads_add(struct reads *r, const struct store *s, const struct address *a, struct node *n);

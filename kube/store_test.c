@@ -68,7 +68,7 @@ static int set_up(void **state)
         f->store = store_new();
         f->arena = arena_new(1024);
         f->reads = reads_new();
-        f->hooks = (struct store_hooks){on_dirty, on_change, &f->told};
+        f->hooks = (struct store_hooks){.on_dirty = on_dirty, .on_change = on_change, .arg = &f->told};
         *state = f;
         return 0;
 }

@@ -20,6 +20,14 @@ const struct object *view_get(const struct view *v, enum kind kind, const char *
         return n ? node_object(n)->object : NULL;
 }
 
+const struct object *view_last_good(const struct view *v, const char *namespace, const char *name)
+{
+        if (!map_count(v->store->last_good))
+                return NULL;
+        AUTO_STR *key = mem_printf("%s/%s", namespace, name);
+        return map_get(v->store->last_good, key);
+}
+
 /* ---- whether the candidate belongs to a list ---- */
 
 struct sought {

@@ -172,6 +172,26 @@ static void secret__renewed__is_one_change(void **state)
         assert_true(world_shows(w, RESOURCE_SECRET, "a/cert", "b.example"));
 }
 
+static void secret__turns_bad_while_it_is_read__its_last_good_content_stays(void **state)
+{
+        struct world *w = *state;
+        world_put(w, "{'svc': 'a/web'}");
+        world_put(w, "{'secret': 'a/cert', 'names': ['a.example']}");
+        world_put(w, "{'ir': 'a/root', 'fqdn': 'a.example', 'tls': 'cert', 'routes': ['/ web']}");
+        world_settle(w);
+        AUTO(reads) *reads = reads_new();
+        view_get(&(struct view){.store = w->store, .reads = reads}, KIND_SECRET, "a", "cert");
+        struct store_reader reader = {0};
+        store_reader_set(w->store, &reader, reads);
+        world_put(w, "{'secret': 'a/cert', 'problem': 'it is broken'}");
+        assert_int_equal(world_settle(w), 0);
+        assert_true(world_shows(w, RESOURCE_SECRET, "a/cert", "a.example"));
+        /* Nobody is left that has read it: it is as if it had never been good. */
+        store_reader_set(w->store, &reader, NULL);
+        world_settle(w);
+        assert_false(world_has(w, RESOURCE_SECRET, "a/cert"));
+}
+
 /* ---- what an Envoy refuses ---- */
 
 static void routes__refused__the_new_host_is_held_out_and_named_until_it_changes(void **state)
@@ -277,6 +297,7 @@ int main(void)
                 TEST(slice__of_a_used_service__changes_one_resource_without_a_compile),
                 TEST(flush_endpoints__a_host_is_noted__it_stays_as_it_was),
                 TEST(secret__renewed__is_one_change),
+                TEST(secret__turns_bad_while_it_is_read__its_last_good_content_stays),
                 TEST(routes__refused__the_new_host_is_held_out_and_named_until_it_changes),
                 TEST(routes__refused_host_goes__is_told),
                 TEST(https__the_shown_half_is_refused__the_other_is_tried_without_an_ack),

@@ -332,6 +332,8 @@ bool uses_stage_secrets(struct uses *u)
                 secret_forget(u, s);
                 const struct object *o = view_get(&v, KIND_SECRET, s->namespace, s->secret);
                 struct resource *r = s->ca ? translate_ca(o) : translate_pair(o);
+                if (!r && !s->ca)
+                        r = translate_pair(view_last_good(&v, s->namespace, s->secret));
                 if (r)
                         cache_set(u->cache, r, NULL);
                 else
