@@ -3,7 +3,9 @@
 
 import json
 import shutil
+import signal
 import subprocess
+import time
 
 import pytest
 
@@ -202,6 +204,18 @@ def test_sigterm__streams__end_gracefully_and_the_exit_code_is_0(python, xds):
         take_all(client)
         xds.stop()
         assert client.next()["end"] == "UNAVAILABLE"
+    xds.start()
+
+
+def test_sigterm__twice_while_streams_drain__exits_at_once(python, xds):
+    with connect(python, xds) as client:
+        take_all(client)
+        xds.process.send(signal.SIGTERM)
+        until(lambda: "stopping" in xds.process.output(), "the first to be noticed")
+        begun = time.monotonic()
+        xds.process.send(signal.SIGTERM)
+        assert xds.process.child.wait(10) == 0
+        assert time.monotonic() - begun < 1, "draining takes longer"
     xds.start()
 
 

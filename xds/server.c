@@ -73,6 +73,7 @@ struct xds_server {
         struct event *sweep;
         struct xds_stream *streams, *busy;
         size_t count;
+        bool serving;                    /* the health service has said so */
         struct stream_response response; /* reused for all */
         struct grpc_service services[COUNT_OF(METHODS)];
         struct service_of {
@@ -144,7 +145,10 @@ void xds_server_cache_changed(struct xds_server *s, int64_t seen)
                 wake(x);
         }
         server_meter_resources(s->meter, s->cache);
-        grpc_health_set(s->health, cache_is_open(s->cache));
+        if (s->serving || !cache_is_open(s->cache))
+                return;
+        s->serving = true;
+        grpc_health_set(s->health, true);
 }
 
 /* ---- requests ---- */

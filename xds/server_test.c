@@ -466,7 +466,7 @@ static void obligation_10__drain__streams_go_on_and_end_within_seconds(void **st
         WAIT(f->base, done);
 }
 
-static void health__serving_when_the_cache_is_open(void **state)
+static void health__serving_when_the_cache_is_open_and_until_the_drain(void **state)
 {
         struct fixture *f = *state;
         stream_start(&f->stream, &f->client, "/grpc.health.v1.Health/Watch");
@@ -477,6 +477,11 @@ static void health__serving_when_the_cache_is_open(void **state)
         open_cache(f);
         WAIT(f->base, f->stream.got == GRPC_FRAME_HEAD + 2);
         assert_memory_equal(f->stream.text + GRPC_FRAME_HEAD, "\x08\1", 2);
+        f->stream.got = 0;
+        xds_server_drain(f->server, NULL, NULL);
+        put(f, RESOURCE_CLUSTER, "a", "1");
+        WAIT(f->base, f->stream.got == GRPC_FRAME_HEAD + 2);
+        assert_memory_equal(f->stream.text + GRPC_FRAME_HEAD, "\x08\2", 2);
 }
 
 #define CASE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -498,7 +503,7 @@ int main(void)
                 CASE(streams__a_thousand_idle__are_small),
                 CASE(change__concerns_a_thousand_streams__all_are_told),
                 CASE(obligation_10__drain__streams_go_on_and_end_within_seconds),
-                CASE(health__serving_when_the_cache_is_open),
+                CASE(health__serving_when_the_cache_is_open_and_until_the_drain),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
