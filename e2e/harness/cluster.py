@@ -2,6 +2,7 @@
 """The two Kubernetes API servers that the tests run on: devkube (ours, in memory) and the real one with etcd."""
 
 import base64
+import json
 import os
 import pathlib
 import shutil
@@ -123,7 +124,9 @@ class RealKube(Cluster):
 
     name = "real"
 
-    def __init__(self, directory):
+    def __init__(self, directory, audited=False, flags=()):
+        """audited: who asked for what goes into audit.log. flags: more of the API server's."""
+        self.audited, self.flags = audited, list(flags)
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.apiserver_binary, self.etcd_binary = self.binaries()
@@ -180,7 +183,7 @@ class RealKube(Cluster):
             "--authorization-mode", "RBAC", "--service-account-issuer", "https://e2e", "--api-audiences", "https://e2e",
             "--service-account-key-file", d / "sa.key", "--service-account-signing-key-file", d / "sa.key",
             "--service-cluster-ip-range", "10.0.0.0/16", "--disable-admission-plugins", "ServiceAccount",
-            "--endpoint-reconciler-type", "none"], d / "kube-apiserver.log")
+            "--endpoint-reconciler-type", "none", *self._audit_flags(), *self.flags], d / "kube-apiserver.log")
         certificate = d / "certs" / "apiserver.crt"
 
         def answers():
@@ -192,6 +195,18 @@ class RealKube(Cluster):
             write_kubeconfig(self.kubeconfig, f"https://127.0.0.1:{self.port}", "e2e-admin", certificate.read_bytes())
             return Kube(self.kubeconfig).ready()
         until(answers, "kube-apiserver to be ready", timeout=90, interval=0.1)
+
+    def _audit_flags(self):
+        if not self.audited:
+            return []
+        policy = self.directory / "audit.yaml"
+        policy.write_text("apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules: [{level: Metadata}]\n")
+        return ["--audit-policy-file", policy, "--audit-log-path", self.directory / "audit.log", "--audit-log-mode", "blocking"]
+
+    def audit(self):
+        """What was asked of the API server and answered, one dict a request (a watch counts when it begins)."""
+        lines = (self.directory / "audit.log").read_text().splitlines()
+        return [json.loads(line) for line in lines if line.endswith("}")]
 
     def install_rbac(self):
         kube = self.kube()
