@@ -145,8 +145,8 @@ FIXTURE_FN void world_tell_gone(const char *name, void *host, void *arg)
                 publisher_host_changed(w->publisher, host, NULL);
 }
 
-/* Compiles, tells what has changed, opens or flushes; the number of resources that changed. */
-FIXTURE_FN size_t world_settle(struct world *w)
+/* Compiles, and tells what has changed. */
+FIXTURE_FN void world_tell(struct world *w)
 {
         w->found = map_new();
         store_each(w->store, KIND_INGRESSROUTE, world_compile_all_of, w);
@@ -156,6 +156,12 @@ FIXTURE_FN size_t world_settle(struct world *w)
         map_each(w->hosts, world_unref_host, NULL);
         map_free(w->hosts);
         w->hosts = mem_take(&w->found);
+}
+
+/* And opens or flushes; the number of resources that changed. */
+FIXTURE_FN size_t world_settle(struct world *w)
+{
+        world_tell(w);
         return publisher_open(w->publisher, ++w->now);
 }
 
