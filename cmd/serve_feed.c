@@ -85,7 +85,7 @@ struct feeds {
 static const struct metric_def restarts_def = {
         .name = "gatehouse_watch_restarts_total",
         .type = METRIC_COUNTER,
-        .help = "Watches and lists that ended otherwise than by their time.",
+        .help = "Watches and lists that did not go on as planned: gone, closed, error or large (smaller pages).",
         .labels = {"resource", "reason"},
 };
 METRIC_LIST(&restarts_def, 1);

@@ -20,7 +20,7 @@ METRIC_LIST(&requests_def, 1);
 static const struct metric_def expiry_def = {
         .name = "gatehouse_certificate_expiry_seconds",
         .type = METRIC_GAUGE,
-        .help = "Time until the certificate in use expires.",
+        .help = "Time until the certificate in use (webhook, xds) expires.",
         .labels = {"name"},
 };
 METRIC_LIST(&expiry_def, 1);

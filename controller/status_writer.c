@@ -25,7 +25,7 @@ struct status_writer {
 static const struct metric_def writes_def = {
         .name = "gatehouse_status_writes_total",
         .type = METRIC_COUNTER,
-        .help = "Answers to writes of a status, by result.",
+        .help = "Answers to writes of a status: written, conflict, throttled, refused, missing, forbidden or failed.",
         .labels = {"result"},
 };
 METRIC_LIST(&writes_def, 1);

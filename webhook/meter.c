@@ -8,7 +8,7 @@
 static const struct metric_def TOTAL = {
         "gatehouse_admission_total",
         METRIC_COUNTER,
-        "Admission reviews by operation, kind and verdict.",
+        "Admission reviews; the verdict is allowed, warned, denied, patched or unpatched.",
         {"operation", "kind", "verdict"},
 };
 METRIC_LIST(&TOTAL, 1);
