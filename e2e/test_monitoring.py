@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What operators see, by a real Prometheus: every metric, every panel's query, every alert; and many clusters at once."""
 
+import contextlib
 import re
+import subprocess
 import threading
 
 import pytest
@@ -9,7 +11,7 @@ import yaml
 
 from harness.basics import ROOT, until
 from harness.client import trusting
-from harness.cluster import manifest
+from harness.cluster import MANIFESTS, manifest
 from harness.prometheus import MONITORING, Prometheus, as_grafana_asks, dashboard_queries, promtool
 from harness.traffic import route
 from test_webhook import review
@@ -85,31 +87,90 @@ def test_configurations__promtool__takes_them(tmp_path):
     assert code == 0, said
 
 
+# ---- on a cluster ----
+
+def built(path=""):
+    done = subprocess.run(["kubectl", "kustomize", MANIFESTS / path], capture_output=True, text=True)
+    if "is directory" in done.stderr or "must be a file" in done.stderr:
+        pytest.skip("this kubectl's kustomize is older than v4.5 and does not read directories as resources")
+    assert done.returncode == 0, done.stderr
+    return [o for o in yaml.safe_load_all(done.stdout) if o]
+
+
+def selects(selector, labels):
+    return selector["matchLabels"].items() <= labels.items()
+
+
+@pytest.mark.parametrize("overlay", ["", "overlays/one-pod", "overlays/envoy-host-network"])
+def test_monitors__of_all_that_is_installed__find_one_port_of_the_pods_that_are_meant(overlay):
+    objects = built(overlay)
+    service_monitor, pod_monitor = (next(manifest(f"monitoring/{kind}monitor.yaml"))["spec"] for kind in ("service", "pod"))
+    pods = [o["spec"]["template"] for o in objects if o["kind"] in ("Deployment", "DaemonSet", "Job")]
+
+    def ports_of(selector, name):
+        """How many ports of that name the selected pods have, pod by pod; those without are left out."""
+        counts = [sum(p["name"] == name for c in pod["spec"]["containers"] for p in c.get("ports", ()))
+                  for pod in pods if selects(selector, pod["metadata"]["labels"])]
+        return [n for n in counts if n]
+    services = [(o["spec"]["selector"], port["targetPort"]) for o in objects if o["kind"] == "Service"
+                and selects(service_monitor["selector"], o["metadata"]["labels"])
+                for port in o["spec"]["ports"] if port["name"] == service_monitor["endpoints"][0]["port"]]
+    assert [ports_of({"matchLabels": labels}, port) for labels, port in services] == [[1]]
+    assert ports_of(pod_monitor["selector"], pod_monitor["podMetricsEndpoints"][0]["port"]) == [1]
+
+
+@pytest.fixture
+def operator(cluster, kube):
+    """The names of the Prometheus operator's kinds; what is in them nobody looks at."""
+    kinds = ("ServiceMonitor", "PodMonitor", "PrometheusRule")
+    for kind in kinds:
+        plural = kind.lower() + "s"
+        kube.apply({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+                    "metadata": {"name": f"{plural}.monitoring.coreos.com"},
+                    "spec": {"group": "monitoring.coreos.com", "scope": "Namespaced",
+                             "names": {"kind": kind, "plural": plural, "singular": kind.lower(), "listKind": f"{kind}List"},
+                             "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {
+                                 "type": "object", "x-kubernetes-preserve-unknown-fields": True}}}]}})
+    until(lambda: all(cluster.kubectl("get", f"{k.lower()}s.monitoring.coreos.com", check=False)[0] == 0 for k in kinds),
+          "the kinds to be served", 30)
+    yield
+    for kind in kinds:
+        kube.delete("CustomResourceDefinition", None, f"{kind.lower()}s.monitoring.coreos.com")
+
+
+def test_kustomization__kubectl_apply__twice(cluster, operator):
+    for words in ("created", "unchanged"):
+        said = cluster.kubectl("apply", "-k", MONITORING)[1].splitlines()
+        assert len(said) == 4 and all(line.endswith(words) for line in said), said
+    cluster.kubectl("delete", "-k", MONITORING)
+
+
 # ---- a server, an Envoy and a Prometheus, all of them busy ----
 
-def targets(port_of):
+def targets(overlay, edge):
     """The pods of the manifests as Kubernetes discovery shows them: a target for each port of each container."""
-    for pod, ports in port_of.items():
-        template = next(manifest(pod))["spec"]["template"] if (MONITORING.parent / pod).exists() else {
-            "metadata": {"labels": {"app.kubernetes.io/name": "gatehouse", "app.kubernetes.io/component": "envoy"}},
-            "spec": {"containers": [{"ports": [{"name": "http"}, {"name": "stats"}]}]}}
+    ours = {"http": edge.servers[0].http_port}
+    for owner in built(overlay):
+        if owner["kind"] not in ("Deployment", "DaemonSet"):
+            continue
+        template = owner["spec"]["template"]
         labels = {"__meta_kubernetes_pod_label_" + re.sub("[./-]", "_", k): v for k, v in template["metadata"]["labels"].items()}
-        for port in (p for c in template["spec"]["containers"] for p in c.get("ports", ())):
-            yield {"targets": [f"127.0.0.1:{ports.get(port['name'], 1)}"],
-                   "labels": {**labels, "__meta_kubernetes_pod_container_port_name": port["name"],
-                              "__meta_kubernetes_namespace": "gatehouse-system", "__meta_kubernetes_pod_name": pod}}
+        ports = {"stats": edge.ports.stats, **(ours if owner["metadata"]["name"] == "gatehouse" else {})}
+        for name in (p["name"] for c in template["spec"]["containers"] for p in c.get("ports", ())):
+            yield {"targets": [f"127.0.0.1:{ports.get(name, 1)}"],
+                   "labels": {**labels, "__meta_kubernetes_pod_container_port_name": name,
+                              "__meta_kubernetes_namespace": "gatehouse-system",
+                              "__meta_kubernetes_pod_name": owner["metadata"]["name"]}}
 
 
-def configuration(edge, cluster):
+def configuration(edge, cluster, overlay=""):
     """The manifests' prometheus.yaml, in a hurry; discovery is played by what the manifests' pods say."""
     text = yaml.safe_load((PLAIN / "prometheus.yaml").read_text())
     text["global"].update(SCRAPE, external_labels={"cluster": cluster})
     text["rule_files"] = [str(PLAIN / "rules.yaml")]
-    found = [*targets({"base/deployment.yaml": {"http": edge.servers[0].http_port},
-                       "base/envoy.yaml": {"stats": edge.ports.stats}})]
     for job in text["scrape_configs"]:
         del job["kubernetes_sd_configs"]
-        job["static_configs"] = found
+        job["static_configs"] = [*targets(overlay, edge)]
     return text
 
 
@@ -154,23 +215,23 @@ class Activity:
 
 @pytest.fixture(scope="module")
 def busy(edge):
-    activity = Activity(edge, edge.team("monitored"))
-    yield activity
-    activity.close()
+    with contextlib.closing(Activity(edge, edge.team("monitored"))) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
 def prometheus(edge, busy, tmp_path_factory):
-    running = Prometheus(tmp_path_factory.mktemp("prometheus"), configuration(edge, "here"))
-    yield running
-    running.stop()
+    with contextlib.closing(Prometheus(tmp_path_factory.mktemp("prometheus"), configuration(edge, "here"))) as running:
+        yield running
 
 
-def test_scrape__pods_of_the_manifests__one_port_each(prometheus):
-    assert {labels["job"]: labels.get("pod") for labels, value in
-            prometheus.until("up == 1", good=lambda up: len(up) == 2)} == {
-        "gatehouse": "base/deployment.yaml", "gatehouse-envoy": "base/envoy.yaml"}
-    assert len(prometheus.api("targets")["activeTargets"]) == 2
+@pytest.mark.parametrize("overlay, pods", [
+    ("", {"gatehouse": "gatehouse", "gatehouse-envoy": "envoy"}),
+    ("overlays/one-pod", {"gatehouse": "gatehouse", "gatehouse-envoy": "gatehouse"})])
+def test_scrape__pods_of_the_manifests__one_port_a_job(edge, tmp_path, overlay, pods):
+    with contextlib.closing(Prometheus(tmp_path, configuration(edge, "here", overlay))) as running:
+        running.until("up == 1", good=lambda up: {labels["job"]: labels["pod"] for labels, _ in up} == pods)
+        assert len(running.api("targets")["activeTargets"]) == 2
 
 
 @pytest.mark.parametrize("name", [*CONTOUR, *OWN])
@@ -226,15 +287,13 @@ def test_rules__on_real_series__evaluate(prometheus):
 def federation(edge, prometheus, tmp_path_factory):
     """A Prometheus above those of two clusters; both watch the same gatehouse, which they cannot know."""
     directory = tmp_path_factory.mktemp("federation")
-    other = Prometheus(directory, configuration(edge, "there"), "there")
     text = yaml.safe_load((PLAIN / "federate.yaml").read_text())
     text["global"].update(SCRAPE)
     text["rule_files"] = [str(PLAIN / "rules.yaml")]
-    text["scrape_configs"][0]["static_configs"] = [{"targets": [prometheus.address, other.address]}]
-    above = Prometheus(directory, text, "above")
-    yield above
-    above.stop()
-    other.stop()
+    with contextlib.closing(Prometheus(directory, configuration(edge, "there"), "there")) as other:
+        text["scrape_configs"][0]["static_configs"] = [{"targets": [prometheus.address, other.address]}]
+        with contextlib.closing(Prometheus(directory, text, "above")) as above:
+            yield above
 
 
 def test_federation__two_clusters__told_apart_by_cluster(federation):

@@ -84,7 +84,7 @@ class Prometheus:
         """The label sets of this selector's series."""
         return self.api("series", **{"match[]": selector})
 
-    def stop(self):
+    def close(self):
         self.process.kill()
 
 
