@@ -198,10 +198,29 @@ static void add_rewritten(struct arena *a, Envoy__VirtualHost *vhost, const stru
         }
 }
 
+#ifdef GATEHOUSE_TEST
+/* End-to-end tests need bytes that a real Envoy refuses, and nothing that a user writes should lead to any. */
+static bool add_refused(struct arena *a, Envoy__VirtualHost *vhost, const char *path)
+{
+        if (!str_equal(path, "/refused-by-envoy"))
+                return false;
+        set_status(a, add_route(a, vhost, match_path(a, path)), 1); /* less than 200 is no status of an answer */
+        return true;
+}
+#else
+static bool add_refused(struct arena *a, Envoy__VirtualHost *vhost, const char *path)
+{
+        (void)a, (void)vhost, (void)path;
+        return false;
+}
+#endif
+
 static void add_one(struct arena *a, Envoy__VirtualHost *vhost, const struct host *h, const struct route *r,
                     enum side side)
 {
         const char *path = syntax_path_escape(a, r->match);
+        if (add_refused(a, vhost, path))
+                return;
         Envoy__RouteMatch *match = r->exact ? match_path(a, path) : match_segments(a, path);
         switch (answer_of(h, r, side)) {
         case ANSWER_REDIRECT:

@@ -11,6 +11,7 @@ import shutil
 import socket
 import sys
 import tempfile
+import urllib.parse
 
 if __package__:
     from .basics import ROOT, Process, until
@@ -93,7 +94,7 @@ class Envoy:
 
     def stats(self, pattern):
         """name -> value of the counters and gauges that match this regular expression."""
-        status, text = self.admin(f"/stats?format=json&filter={pattern}")
+        status, text = self.admin(f"/stats?format=json&filter={urllib.parse.quote(pattern)}")
         assert status == 200, f"Envoy's admin: {status} {text}"
         return {s["name"]: s["value"] for s in json.loads(text)["stats"] if "name" in s}
 
@@ -102,6 +103,10 @@ class Envoy:
 
     def log(self, tail=3000):
         return self.process.output()[-tail:] if self.process else ""
+
+    def restart(self):
+        self.process.kill()
+        return self.start()
 
     def kill(self):
         if self.process:

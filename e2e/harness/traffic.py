@@ -52,11 +52,6 @@ class Edge:
         pair = self.certificates.parent / "envoy-xds-tls"
 
         def bootstrap(admin):
-            import os, sys
-            if os.environ.get("TR_TEMP"):
-                sys.path.insert(0, "/tmp")
-                import tr_bootstrap
-                return tr_bootstrap.made(admin, xds_port, pair, self.directory / f"{name}-resources")
             made = subprocess.run([binary("gatehouse"), "bootstrap", "-", "--xds-address", "127.0.0.1", "--xds-port",
                                    str(xds_port), "--xds-cafile", pair / "ca.crt", "--xds-cert-file", pair / "tls.crt",
                                    "--xds-key-file", pair / "tls.key", "--admin-address", admin, "--resources-dir",
@@ -74,8 +69,10 @@ class Edge:
     def close(self):
         for team in self.teams:
             team.close()
-        for process in (*self.envoys, *self.servers):
-            process.kill()
+        for envoy in self.envoys:
+            envoy.kill()
+        for server in self.servers:
+            server.stop()  # not killed: the Lease would be held on, and the next one's statuses wait for it
         self.upstreams.close()
         self.kube.close()
 
