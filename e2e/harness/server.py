@@ -45,10 +45,11 @@ class Server:
         self.xds_port, self.envoy_ports = free_port(), envoy_ports
         self.certificates = certificates or issue_certificates(self.directory / "pem")
         self.xds_certificates = self.certificates.parent / "gatehouse-xds-tls"
+        self.program = binary("gatehouse")
         self.process = None
 
     def argv(self):
-        return [binary("gatehouse"), "serve", "--kubeconfig", self.cluster.server_kubeconfig, "--namespace", NAMESPACE,
+        return [self.program, "serve", "--kubeconfig", self.cluster.server_kubeconfig, "--namespace", NAMESPACE,
                 "--webhook-address", "127.0.0.1", "--webhook-port", self.webhook_port,
                 "--webhook-cert-file", self.certificates / "tls.crt", "--webhook-key-file", self.certificates / "tls.key",
                 "--http-address", "127.0.0.1", "--http-port", self.http_port, "--debug-http-port", self.debug_port,
