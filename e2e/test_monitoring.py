@@ -3,7 +3,6 @@
 
 import contextlib
 import re
-import subprocess
 import threading
 
 import pytest
@@ -11,14 +10,15 @@ import yaml
 
 from harness.basics import ROOT, until
 from harness.client import trusting
-from harness.cluster import MANIFESTS, manifest
+from harness.cluster import manifest
 from harness.prometheus import MONITORING, Prometheus, as_grafana_asks, dashboard_queries, promtool
 from harness.traffic import route
+from test_manifests import build, kustomize  # noqa: F401, the second is a fixture
 from test_webhook import review
 from test_webhook import route as judged
 
 PLAIN = MONITORING / "prometheus"
-SCRAPE = {"scrape_interval": "250ms", "scrape_timeout": "250ms", "evaluation_interval": "1s"}
+SCRAPE = {"scrape_interval": "500ms", "scrape_timeout": "500ms", "evaluation_interval": "1s"}
 
 # What dashboards and alerts of others may count on; docs/metrics.md, from the program's own table, has all there are.
 CONTOUR = {f"contour_ingressroute_{name}": ("gauge", labels) for name, labels in {
@@ -89,21 +89,13 @@ def test_configurations__promtool__takes_them(tmp_path):
 
 # ---- on a cluster ----
 
-def built(path=""):
-    done = subprocess.run(["kubectl", "kustomize", MANIFESTS / path], capture_output=True, text=True)
-    if "is directory" in done.stderr or "must be a file" in done.stderr:
-        pytest.skip("this kubectl's kustomize is older than v4.5 and does not read directories as resources")
-    assert done.returncode == 0, done.stderr
-    return [o for o in yaml.safe_load_all(done.stdout) if o]
-
-
 def selects(selector, labels):
     return selector["matchLabels"].items() <= labels.items()
 
 
 @pytest.mark.parametrize("overlay", ["", "overlays/one-pod", "overlays/envoy-host-network"])
-def test_monitors__of_all_that_is_installed__find_one_port_of_the_pods_that_are_meant(overlay):
-    objects = built(overlay)
+def test_monitors__of_all_that_is_installed__find_one_port_of_the_pods_that_are_meant(kustomize, overlay):
+    objects = build(overlay)
     service_monitor, pod_monitor = (next(manifest(f"monitoring/{kind}monitor.yaml"))["spec"] for kind in ("service", "pod"))
     pods = [o["spec"]["template"] for o in objects if o["kind"] in ("Deployment", "DaemonSet", "Job")]
 
@@ -138,7 +130,7 @@ def operator(cluster, kube):
         kube.delete("CustomResourceDefinition", None, f"{kind.lower()}s.monitoring.coreos.com")
 
 
-def test_kustomization__kubectl_apply__twice(cluster, operator):
+def test_kustomization__kubectl_apply__twice(kustomize, cluster, operator):
     for words in ("created", "unchanged"):
         said = cluster.kubectl("apply", "-k", MONITORING)[1].splitlines()
         assert len(said) == 4 and all(line.endswith(words) for line in said), said
@@ -150,7 +142,7 @@ def test_kustomization__kubectl_apply__twice(cluster, operator):
 def targets(overlay, edge):
     """The pods of the manifests as Kubernetes discovery shows them: a target for each port of each container."""
     ours = {"http": edge.servers[0].http_port}
-    for owner in built(overlay):
+    for owner in build(overlay):
         if owner["kind"] not in ("Deployment", "DaemonSet"):
             continue
         template = owner["spec"]["template"]
@@ -220,7 +212,7 @@ def busy(edge):
 
 
 @pytest.fixture(scope="module")
-def prometheus(edge, busy, tmp_path_factory):
+def prometheus(kustomize, edge, busy, tmp_path_factory):
     with contextlib.closing(Prometheus(tmp_path_factory.mktemp("prometheus"), configuration(edge, "here"))) as running:
         yield running
 
@@ -228,7 +220,7 @@ def prometheus(edge, busy, tmp_path_factory):
 @pytest.mark.parametrize("overlay, pods", [
     ("", {"gatehouse": "gatehouse", "gatehouse-envoy": "envoy"}),
     ("overlays/one-pod", {"gatehouse": "gatehouse", "gatehouse-envoy": "gatehouse"})])
-def test_scrape__pods_of_the_manifests__one_port_a_job(edge, tmp_path, overlay, pods):
+def test_scrape__pods_of_the_manifests__one_port_a_job(kustomize, edge, tmp_path, overlay, pods):
     with contextlib.closing(Prometheus(tmp_path, configuration(edge, "here", overlay))) as running:
         running.until("up == 1", good=lambda up: {labels["job"]: labels["pod"] for labels, _ in up} == pods)
         assert len(running.api("targets")["activeTargets"]) == 2
