@@ -89,5 +89,5 @@ def test_scenarios__every_rule__fires_somewhere():
             for status in step.status.values():
                 fired |= status.rules.must
         fired |= {rule for text in scenario.lint.values() for rule in str(text).split()}
-    fired.add("EnvoyRejected")  # no object makes an Envoy refuse: dag/testdata/root.json, controller/pipeline_test.c
+    fired.add("EnvoyRejected")  # no object makes an Envoy refuse: test_envoy_rejected.py
     assert rules and not rules - fired, f"no scenario for {sorted(rules - fired)}: see README.md"
