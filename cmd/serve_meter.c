@@ -24,6 +24,13 @@ static const struct metric_def expiry_def = {
         .labels = {"name"},
 };
 METRIC_LIST(&expiry_def, 1);
+static const struct metric_def refused_def = {
+        .name = "gatehouse_certificate_refused",
+        .type = METRIC_GAUGE,
+        .help = "1 while the files of a certificate cannot be used and the one before them is, else 0.",
+        .labels = {"name"},
+};
+METRIC_LIST(&refused_def, 1);
 
 static void count_request(const char *verb, const char *resource, int code, void *arg)
 {
@@ -46,6 +53,7 @@ static void check_certificate(struct server *s, const char *name, struct keypair
         char problem[ERR_TEXT_MAX], until[TIME_TEXT_MAX], part[64], text[ERR_TEXT_MAX + 64];
         keypair_problem(k, problem);
         time_format_seconds(keypair_not_after(k), until);
+        metric_set(metric_cell(metric_new(&refused_def), name, NULL, NULL), problem[0] != '\0');
         if (problem[0])
                 snprintf(text, sizeof(text), "the files are not used: %s", problem);
         else

@@ -68,6 +68,7 @@ def test_certificates__spoiled_on_disk__the_old_ones_stay(started):
     until(lambda: "webhook" in server.http("/readyz")[1] and "not used" in server.http("/readyz")[1],
           "the warning in /readyz", 30)
     assert server.http("/readyz")[0] == 200, "a certificate does not empty the Service"
+    assert (server.metric("gatehouse_certificate_refused", name="webhook"), server.metric("gatehouse_certificate_refused")) == (1, 1)
     assert served_certificate(server) == before
     assert server.post(review(route()))[0] == 200
 

@@ -109,7 +109,7 @@ class Server:
                 samples[key] = float(value)
         return samples
 
-    def metric(self, name, **labels):
+    def metric(self, name, /, **labels):
         """The sum of the samples of this name whose labels include these."""
         wanted = [f'{k}="{v}"' for k, v in labels.items()]
         return sum(value for key, value in self.metrics().items()
