@@ -4,7 +4,8 @@
  *
  * One step at a time, each one write to one object; after every step look again and ask again, so a Job may die
  * anywhere and another may take over. A CA is replaced without a moment in which a peer trusts the wrong one: the new
- * one is published beside the old, an overlap later it signs, an overlap later the old one goes.
+ * one is published beside the old, an overlap later it signs, an overlap later the old one goes. A CA whose key is lost
+ * stays trusted for as long as certificates of it are served.
  */
 #pragma once
 
@@ -28,6 +29,8 @@ enum { PLAN_NOBODY = -1 };
 struct plan_authority {
         const struct plan_ca *bundle;
         size_t count;
+        bool strays;        /* some of the bundle are published, but not in the Secret: it was lost or put back */
+        bool unknown;       /* some who were given a bundle do not find the signer in it */
         int signer;         /* the one that signs leaves: whose key is stored; PLAN_NOBODY without */
         int next;           /* the one whose key waits; PLAN_NOBODY without */
         int64_t settled_at; /* since when all readers were given exactly this bundle and signer; 0: not recorded */
@@ -35,6 +38,7 @@ struct plan_authority {
 
 struct plan_leaf {
         const char *problem; /* why it cannot stay: missing, unreadable, other names; NULL when it can */
+        bool foreign;        /* somebody else's to keep: the rest says nothing */
         bool stored;         /* there is something, so what reads it may be running */
         int64_t not_before, not_after;
         int issuer;     /* place in the authority's bundle, or PLAN_NOBODY */
@@ -44,6 +48,7 @@ struct plan_leaf {
 /* A webhook configuration: caBundle of its entries. */
 struct plan_hook {
         bool exists, published;
+        bool foreign; /* somebody else writes it */
 };
 
 struct plan_state {
@@ -55,13 +60,15 @@ struct plan_state {
 };
 
 enum plan_action {
-        PLAN_NONE,       /* nothing until `when` */
-        PLAN_ISSUE_CA,   /* a new signer, beside those of the bundle that are still in date */
-        PLAN_ADD_CA,     /* a new one into the bundle that does not sign yet */
-        PLAN_PUBLISH,    /* the bundle into leaf `index` */
-        PLAN_HOOK,       /* the bundle into webhook configuration `index` */
+        PLAN_NONE,     /* nothing until `when` */
+        PLAN_ADOPT,    /* the bundle with its strays into the Secret; a signer without leaves in use becomes the next */
+        PLAN_ISSUE_CA, /* a new signer, beside those of the bundle that are still in date */
+        PLAN_ADD_CA,   /* a new one into the bundle that does not sign yet */
+        PLAN_PUBLISH,  /* the bundle into leaf `index` */
+        PLAN_HOOK,     /* the bundle into webhook configuration `index` */
         PLAN_ISSUE_LEAF, /* leaf `index`, with the bundle */
         PLAN_SETTLE,     /* record that all is published: the overlap begins */
+        PLAN_UNSETTLE,   /* take the record back: something was not published after all */
         PLAN_SWITCH_CA,  /* the waiting one signs; the old key goes, its certificate stays in the bundle */
         PLAN_DROP_CA,    /* only the signer stays in the bundle */
 };
@@ -75,6 +82,14 @@ struct plan_step {
 
 struct plan_step plan_next(const struct plan_state *s, const struct plan_wishes *w, int64_t now);
 
+/* Whose key signs a leaf now: the signer's, or, while that is lost, the successor's. There is one when leaves are
+ * issued. */
+int plan_issuer(const struct plan_authority *a, int64_t now);
+/* Is a leaf in use that this one of the bundle has signed? */
+bool plan_in_use(const struct plan_state *s, int which, int64_t now);
+
+/* From when on something issued now is valid: clocks differ, and one that was days ahead may be set right again. */
+int64_t plan_not_before(int64_t now, int64_t lifetime);
 /* When a leaf is renewed: after two thirds of its life. */
 int64_t plan_renewal(const struct plan_leaf *leaf);
 /* When the CA's successor is prepared: with the time left that leaves and two overlaps take. */

@@ -33,7 +33,7 @@ static struct scene *well(struct scene *s)
                 s->leaves[i] = (struct plan_leaf){
                         .stored = true, .published = true, .not_before = NOW - 10 * DAY, .not_after = NOW + 355 * DAY};
         for (size_t i = 0; i < COUNT_OF(s->hooks); i++)
-                s->hooks[i] = (struct plan_hook){true, true};
+                s->hooks[i] = (struct plan_hook){true, true, false};
         s->state = (struct plan_state){
                 .authority = {.bundle = s->bundle, .count = 1, .signer = 0, .next = PLAN_NOBODY},
                 .leaves = s->leaves,
@@ -87,7 +87,11 @@ static void leaf__each_reason__is_issued(void **state)
         well(&s)->leaves[1].problem = "made for other names";
         expect(&s, PLAN_ISSUE_LEAF, 1, "made for other names");
         well(&s)->leaves[0].issuer = PLAN_NOBODY;
-        expect(&s, PLAN_ISSUE_LEAF, 0, "not signed by the present CA");
+        expect(&s, PLAN_ISSUE_LEAF, 0, "not signed by a known CA");
+        well(&s)->leaves[0].not_before = NOW + 8 * DAY;
+        expect(&s, PLAN_ISSUE_LEAF, 0, "not valid for long yet");
+        well(&s)->leaves[0].not_before = NOW + 6 * DAY;
+        expect(&s, PLAN_NONE, 0, "");
         well(&s)->leaves[0].not_after = NOW;
         expect(&s, PLAN_ISSUE_LEAF, 0, "expired");
         int64_t renewal = plan_renewal(&well(&s)->leaves[0]);
@@ -132,7 +136,7 @@ static void hook__absent__is_left_alone(void **state)
 {
         (void)state;
         struct scene s;
-        well(&s)->hooks[0] = (struct plan_hook){false, false};
+        well(&s)->hooks[0] = (struct plan_hook){false, false, false};
         expect(&s, PLAN_NONE, 0, "");
 }
 
@@ -220,8 +224,71 @@ static void authority__key_lost_or_ca_expired__goes_on_at_once(void **state)
         expect(rotating(&s, PLAN_NOBODY, PLAN_NOBODY, NOW - HOUR), PLAN_ISSUE_CA, 0, "no CA with its key");
         well(&s)->bundle[0].not_after = NOW;
         expect(&s, PLAN_ISSUE_CA, 0, "has expired");
-        rotating(&s, 0, 1, NOW - HOUR)->bundle[1].not_after = NOW;
-        expect(&s, PLAN_DROP_CA, 0, "the CA that waits has expired");
+}
+
+static void authority__key_lost__what_is_in_use_stays_trusted_until_the_new_ca_is_known(void **state)
+{
+        (void)state;
+        struct scene s;
+        well(&s)->state.authority.signer = PLAN_NOBODY;
+        expect(&s, PLAN_ADD_CA, 0, "no CA with its key");
+        rotating(&s, PLAN_NOBODY, 1, NOW - DAY + 1);
+        s.leaves[0].issuer = s.leaves[1].issuer = 0;
+        expect(&s, PLAN_NONE, 0, "");
+        /* What is out of use anyway need not wait. */
+        s.leaves[0].problem = "missing";
+        expect(&s, PLAN_UNSETTLE, 0, "missing");
+        s.state.authority.settled_at = 0;
+        expect(&s, PLAN_ISSUE_LEAF, 0, "missing");
+        assert_int_equal(plan_issuer(&s.state.authority, NOW), 1);
+        s.leaves[0].problem = NULL;
+        s.state.authority.settled_at = NOW - DAY;
+        expect(&s, PLAN_SWITCH_CA, 0, "known for the overlap");
+}
+
+static void authority__put_back_from_a_backup__its_ca_waits_as_a_new_one_does(void **state)
+{
+        (void)state;
+        struct scene s;
+        rotating(&s, 0, PLAN_NOBODY, NOW - DAY);
+        s.leaves[0].issuer = s.leaves[1].issuer = 1;
+        s.state.authority.strays = true;
+        expect(&s, PLAN_ADOPT, 0, "did not hold");
+        s.state.authority.strays = false;
+        s.state.authority.unknown = true;
+        expect(&s, PLAN_ADOPT, 0, "not trusted any more");
+        s.state.authority.next = 1;
+        expect(&s, PLAN_SWITCH_CA, 0, "signed already");
+        /* As a successor it would have to be replaced at once. */
+        rotating(&s, PLAN_NOBODY, 1, NOW - DAY)->bundle[1].not_after = NOW + 3 * DAY;
+        s.leaves[0].issuer = s.leaves[1].issuer = 0;
+        expect(&s, PLAN_ADD_CA, 0, "no CA with its key");
+}
+
+static void rotation__something_spoilt_meanwhile__overlap_begins_again(void **state)
+{
+        (void)state;
+        struct scene s;
+        rotating(&s, 0, 1, NOW - DAY)->leaves[1].published = false;
+        expect(&s, PLAN_UNSETTLE, 0, "ca.crt is another one");
+        rotating(&s, 0, 1, 0)->leaves[1].published = false;
+        expect(&s, PLAN_PUBLISH, 1, "ca.crt is another one");
+}
+
+static void foreign__leaf_or_hook__is_left_alone(void **state)
+{
+        (void)state;
+        struct scene s;
+        well(&s)->leaves[0] = (struct plan_leaf){.foreign = true, .stored = true, .problem = "other names"};
+        s.hooks[0] = (struct plan_hook){true, false, true};
+        struct plan_step step = plan_next(&s.state, &s.wishes, NOW);
+        assert_int_equal(step.action, PLAN_NONE);
+        assert_true(step.when == plan_renewal(&s.leaves[1]));
+        s.leaves[1].foreign = true;
+        s.state.authority = (struct plan_authority){.signer = PLAN_NOBODY, .next = PLAN_NOBODY};
+        step = plan_next(&s.state, &s.wishes, NOW);
+        assert_int_equal(step.action, PLAN_NONE); /* no CA for nobody */
+        assert_true(step.when == INT64_MAX);
 }
 
 int main(void)
@@ -240,6 +307,10 @@ int main(void)
                 cmocka_unit_test(rotation__record_from_the_future__is_written_anew),
                 cmocka_unit_test(rotation__renewal_due_meanwhile__under_the_present_ca),
                 cmocka_unit_test(authority__key_lost_or_ca_expired__goes_on_at_once),
+                cmocka_unit_test(authority__key_lost__what_is_in_use_stays_trusted_until_the_new_ca_is_known),
+                cmocka_unit_test(authority__put_back_from_a_backup__its_ca_waits_as_a_new_one_does),
+                cmocka_unit_test(rotation__something_spoilt_meanwhile__overlap_begins_again),
+                cmocka_unit_test(foreign__leaf_or_hook__is_left_alone),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,10 +14,7 @@
 enum {
         STEPS_MAX = 64, /* more are a plan that runs in circles: our bug */
         ID_SHOWN = 16,  /* letters of a certificate's id in the record */
-        BACKDATED_DIVISOR = 24,
 };
-/* Clocks of other machines may be behind. */
-static const int64_t backdated_max = 3600 * TIME_MICROS_PER_SECOND;
 
 struct rotation {
         struct arena *arena; /* names and the leaves' looks */
@@ -30,6 +27,7 @@ struct rotation {
 struct look {
         struct plan_state state;
         struct inspect_cert *certs; /* of the bundle */
+        const char *bundle;         /* all of certs as PEM */
 };
 
 /* ---- objects ---- */
@@ -113,6 +111,11 @@ void rotation_set(struct rotation_object *o, enum rotation_field field, const ch
         o->fields[field] = fresh;
 }
 
+void rotation_own(struct rotation_object *o, const char *who)
+{
+        snprintf(o->foreign, sizeof(o->foreign), "%s", who);
+}
+
 void rotation_clear(struct rotation *r)
 {
         size_t count;
@@ -121,6 +124,7 @@ void rotation_clear(struct rotation *r)
                 for (int f = 0; f < ROTATION_FIELDS; f++)
                         rotation_set(&objects[i], (enum rotation_field)f, NULL, 0);
                 objects[i].stored = false;
+                objects[i].foreign[0] = '\0';
         }
 }
 
@@ -192,13 +196,85 @@ static int64_t settled_at(struct arena *a, const struct look *l, const struct ro
         return at;
 }
 
-static void look_at_authority(struct arena *a, const struct rotation *r, struct look *l)
+static bool knows(const struct look *l, const struct inspect_cert *cert)
+{
+        for (size_t i = 0; i < l->state.authority.count; i++) {
+                if (str_equal(l->certs[i].id, cert->id))
+                        return true;
+        }
+        return false;
+}
+
+/* Adds what is published by this object and unknown to l. */
+static void add_published(struct arena *a, const struct rotation_object *o, int64_t now, struct look *l)
+{
+        struct inspect_cert *certs;
+        size_t count;
+        const char *problem;
+        if (*o->foreign ||
+            !inspect_bundle(a, text(o, ROTATION_BUNDLE), len(o, ROTATION_BUNDLE), &certs, &count, &problem))
+                return;
+        for (size_t i = 0; i < count; i++) {
+                if (!certs[i].ca || now >= certs[i].not_after || knows(l, &certs[i]))
+                        continue;
+                *arena_push(a, &l->certs, &l->state.authority.count) = certs[i];
+                l->state.authority.strays = true;
+        }
+}
+
+/* Does its own bundle, and not that of the authority, tell who signed it? */
+static bool is_stray(const struct rotation_object *o, const struct rotation_object *authority)
+{
+        const char *crt = text(o, ROTATION_CRT);
+        size_t n = len(o, ROTATION_CRT);
+        return o->kind == ROTATION_LEAF && !*o->foreign &&
+               inspect_signer(crt, n, text(authority, ROTATION_BUNDLE), len(authority, ROTATION_BUNDLE)) < 0 &&
+               inspect_signer(crt, n, text(o, ROTATION_BUNDLE), len(o, ROTATION_BUNDLE)) >= 0;
+}
+
+/*
+ * The authority's own bundle; where that was lost, or is an old copy that was put back and does not know who signed
+ * what is served, all that peers were told to trust is taken over.
+ */
+static void collect_bundle(struct arena *a, const struct rotation *r, int64_t now, struct look *l)
+{
+        const struct rotation_object *o = &r->objects[0];
+        struct inspect_cert *own;
+        size_t own_count = 0, count = 1 + r->leaf_count + r->hook_count;
+        const char *problem;
+        if (!inspect_bundle(a, text(o, ROTATION_BUNDLE), len(o, ROTATION_BUNDLE), &own, &own_count, &problem))
+                own_count = 0;
+        bool lost = own_count == 0;
+        for (size_t i = 0; i < own_count; i++)
+                *arena_push(a, &l->certs, &l->state.authority.count) = own[i];
+        for (size_t i = 1; i < count && !lost; i++)
+                lost = is_stray(&r->objects[i], o);
+        for (size_t i = 1; i < count && lost; i++)
+                add_published(a, &r->objects[i], now, l);
+        AUTO(buf) *all = buf_new(ROTATION_FIELD_MAX);
+        for (size_t i = 0; i < l->state.authority.count; i++)
+                buf_append_str(all, l->certs[i].pem);
+        l->bundle = arena_strdup(a, buf_data(all));
+}
+
+/* Bundles are copies of the authority's, letter by letter, or somebody has changed them; one that is gone tells
+ * nothing. */
+static bool is_unknown(const struct rotation *r, const char *pem)
+{
+        for (size_t i = 1; i < 1 + r->leaf_count + r->hook_count; i++) {
+                const struct rotation_object *o = &r->objects[i];
+                if (!*o->foreign && strstr(text(o, ROTATION_BUNDLE), "BEGIN CERTIFICATE") &&
+                    !strstr(text(o, ROTATION_BUNDLE), pem))
+                        return true;
+        }
+        return false;
+}
+
+static void look_at_authority(struct arena *a, const struct rotation *r, int64_t now, struct look *l)
 {
         const struct rotation_object *o = &r->objects[0];
         struct plan_authority *p = &l->state.authority;
-        const char *problem;
-        if (!inspect_bundle(a, text(o, ROTATION_BUNDLE), len(o, ROTATION_BUNDLE), &l->certs, &p->count, &problem))
-                p->count = 0;
+        collect_bundle(a, r, now, l);
         struct plan_ca *bundle = arena_calloc(a, p->count, sizeof(*bundle));
         for (size_t i = 0; i < p->count; i++)
                 bundle[i] = (struct plan_ca){l->certs[i].not_before, l->certs[i].not_after};
@@ -207,6 +283,7 @@ static void look_at_authority(struct arena *a, const struct rotation *r, struct 
         p->next = find_owner(l, o, ROTATION_NEXT);
         if (p->next == p->signer)
                 p->next = PLAN_NOBODY; /* the switch was interrupted before the key went */
+        p->unknown = p->signer != PLAN_NOBODY && is_unknown(r, l->certs[p->signer].pem);
         p->settled_at = settled_at(a, l, o);
 }
 
@@ -252,11 +329,11 @@ static bool published(const struct rotation *r, const struct rotation_object *o)
                memcmp(text(o, ROTATION_BUNDLE), text(authority, ROTATION_BUNDLE), n) == 0;
 }
 
-static struct plan_leaf look_at_leaf(struct arena *a, const struct rotation *r, size_t i)
+static struct plan_leaf look_at_leaf(struct arena *a, const struct rotation *r, const struct look *l, size_t i)
 {
         const struct rotation_object *o = leaf_object(r, i);
-        const struct rotation_object *authority = &r->objects[0];
         struct plan_leaf leaf = {.problem = "missing", .stored = o->stored, .issuer = PLAN_NOBODY};
+        leaf.foreign = *o->foreign;
         leaf.published = published(r, o);
         if (!o->stored)
                 return leaf;
@@ -265,21 +342,22 @@ static struct plan_leaf look_at_leaf(struct arena *a, const struct rotation *r, 
         leaf.problem = leaf_problem(&r->leaves[i], &f);
         leaf.not_before = f.not_before;
         leaf.not_after = f.not_after;
-        leaf.issuer = inspect_signer(text(o, ROTATION_CRT), len(o, ROTATION_CRT), text(authority, ROTATION_BUNDLE),
-                                     len(authority, ROTATION_BUNDLE));
+        leaf.issuer = inspect_signer(text(o, ROTATION_CRT), len(o, ROTATION_CRT), l->bundle, strlen(l->bundle));
         return leaf;
 }
 
-static void look(struct arena *a, const struct rotation *r, struct look *l)
+static void look(struct arena *a, const struct rotation *r, int64_t now, struct look *l)
 {
         *l = (struct look){0};
-        look_at_authority(a, r, l);
+        look_at_authority(a, r, now, l);
         struct plan_leaf *leaves = arena_calloc(a, r->leaf_count, sizeof(*leaves));
         struct plan_hook *hooks = arena_calloc(a, r->hook_count, sizeof(*hooks));
         for (size_t i = 0; i < r->leaf_count; i++)
-                leaves[i] = look_at_leaf(a, r, i);
-        for (size_t i = 0; i < r->hook_count; i++)
-                hooks[i] = (struct plan_hook){hook_object(r, i)->stored, published(r, hook_object(r, i))};
+                leaves[i] = look_at_leaf(a, r, l, i);
+        for (size_t i = 0; i < r->hook_count; i++) {
+                const struct rotation_object *o = hook_object(r, i);
+                hooks[i] = (struct plan_hook){o->stored, published(r, o), *o->foreign};
+        }
         l->state.leaves = leaves;
         l->state.leaf_count = r->leaf_count;
         l->state.hooks = hooks;
@@ -287,12 +365,6 @@ static void look(struct arena *a, const struct rotation *r, struct look *l)
 }
 
 /* ---- steps ---- */
-
-static int64_t backdated(int64_t now, int64_t lifetime)
-{
-        int64_t by = lifetime / BACKDATED_DIVISOR;
-        return now - (by < backdated_max ? by : backdated_max);
-}
 
 /* A bundle of `first` (may be NULL), those of the old one that are wanted, and `last` (may be NULL). */
 static void set_bundle(struct rotation_object *authority, const char *first, const struct look *l,
@@ -324,7 +396,7 @@ static bool is_signer(const struct look *l, size_t i, int64_t now)
 static bool issue_authority(struct rotation_object *o, const struct look *l, const struct plan_wishes *w, int64_t now,
                             bool waits, struct err *e)
 {
-        AUTO(pair) *ca = issue_ca(backdated(now, w->ca_lifetime), now + w->ca_lifetime, e);
+        AUTO(pair) *ca = issue_ca(plan_not_before(now, w->ca_lifetime), now + w->ca_lifetime, e);
         if (!ca)
                 return false;
         set_bundle(o, waits ? NULL : ca->crt, l, is_in_date, now, waits ? ca->crt : NULL);
@@ -340,7 +412,9 @@ static bool issue_for(struct rotation *r, size_t i, const struct look *l, const 
 {
         const struct rotation_leaf *leaf = &r->leaves[i];
         const struct rotation_object *authority = &r->objects[0];
-        const char *ca = l->certs[l->state.authority.signer].pem;
+        int issuer = plan_issuer(&l->state.authority, now);
+        enum rotation_field key = issuer == l->state.authority.signer ? ROTATION_KEY : ROTATION_NEXT;
+        const char *ca = l->certs[issuer].pem;
         struct issue_request request = {
                 .common_name = leaf->common_name,
                 .names = leaf->names,
@@ -349,11 +423,10 @@ static bool issue_for(struct rotation *r, size_t i, const struct look *l, const 
                 .ip_count = leaf->ip_count,
                 .server = leaf->server,
                 .client = leaf->client,
-                .not_before = backdated(now, w->leaf_lifetime),
+                .not_before = plan_not_before(now, w->leaf_lifetime),
                 .not_after = now + w->leaf_lifetime,
         };
-        AUTO(pair) *pair =
-                issue_leaf(&request, ca, strlen(ca), text(authority, ROTATION_KEY), len(authority, ROTATION_KEY), e);
+        AUTO(pair) *pair = issue_leaf(&request, ca, strlen(ca), text(authority, key), len(authority, key), e);
         if (!pair)
                 return err_wrap(e, "%s", leaf->secret);
         struct rotation_object *o = leaf_object(r, i);
@@ -376,6 +449,19 @@ static void settle(struct arena *a, struct rotation_object *authority, const str
         set_text(authority, ROTATION_SETTLED, arena_printf(a, "%s %s", at, settled_tag(a, l)));
 }
 
+/* A key that no leaf in use was signed with may belong to a CA that nobody trusts by now: it waits as a new one does.
+ */
+static void adopt(struct rotation_object *o, const struct look *l, int64_t now)
+{
+        set_text(o, ROTATION_BUNDLE, l->bundle);
+        rotation_set(o, ROTATION_SETTLED, NULL, 0);
+        int signer = l->state.authority.signer;
+        if (signer == PLAN_NOBODY || plan_in_use(&l->state, signer, now))
+                return;
+        rotation_set(o, ROTATION_NEXT, text(o, ROTATION_KEY), len(o, ROTATION_KEY));
+        rotation_set(o, ROTATION_KEY, NULL, 0);
+}
+
 static void switch_authority(struct rotation_object *o)
 {
         rotation_set(o, ROTATION_KEY, text(o, ROTATION_NEXT), len(o, ROTATION_NEXT));
@@ -395,6 +481,8 @@ static const char *done_words(enum plan_action action)
         switch (action) {
         case PLAN_NONE:
                 return "nothing";
+        case PLAN_ADOPT:
+                return "took over what is trusted";
         case PLAN_ISSUE_CA:
                 return "new CA";
         case PLAN_ADD_CA:
@@ -407,6 +495,8 @@ static const char *done_words(enum plan_action action)
                 return "issued";
         case PLAN_SETTLE:
                 return "waiting";
+        case PLAN_UNSETTLE:
+                return "waiting anew";
         case PLAN_SWITCH_CA:
                 return "new CA signs";
         case PLAN_DROP_CA:
@@ -429,6 +519,9 @@ static struct rotation_object *take_step(struct arena *a, struct rotation *r, co
         switch (step->action) {
         case PLAN_NONE:
                 break;
+        case PLAN_ADOPT:
+                adopt(authority, l, now);
+                return authority;
         case PLAN_ISSUE_CA:
         case PLAN_ADD_CA:
                 return issue_authority(authority, l, w, now, step->action == PLAN_ADD_CA, e) ? authority : NULL;
@@ -442,6 +535,9 @@ static struct rotation_object *take_step(struct arena *a, struct rotation *r, co
                 return issue_for(r, step->index, l, w, now, e) ? leaf_object(r, step->index) : NULL;
         case PLAN_SETTLE:
                 settle(a, authority, l, now);
+                return authority;
+        case PLAN_UNSETTLE:
+                rotation_set(authority, ROTATION_SETTLED, NULL, 0);
                 return authority;
         case PLAN_SWITCH_CA:
                 switch_authority(authority);
@@ -459,7 +555,7 @@ bool rotation_run(struct rotation *r, struct plan_wishes *wishes, int64_t now, r
         for (int i = 0; i < STEPS_MAX; i++) {
                 AUTO(arena) *a = arena_new(16 * 1024);
                 struct look l;
-                look(a, r, &l);
+                look(a, r, now, &l);
                 struct plan_step step = plan_next(&l.state, wishes, now);
                 if (step.action == PLAN_NONE) {
                         *when = step.when;
@@ -485,14 +581,15 @@ static void describe_dates(struct buf *out, int64_t not_after, int64_t renewal)
         buf_printf(out, "; valid until %s, renewed from %s", end, next);
 }
 
-void rotation_describe(const struct rotation *r, const struct rotation_object *o, struct buf *out)
+void rotation_describe(const struct rotation *r, const struct rotation_object *o, int64_t now, struct buf *out)
 {
         AUTO(arena) *a = arena_new(16 * 1024);
         struct look l;
-        look(a, r, &l);
+        look(a, r, now, &l);
         const struct plan_authority *p = &l.state.authority;
         buf_printf(out, "%s%s%s: %s", o->type ? o->type : "", o->type ? "/" : "", o->name,
-                   *o->done    ? o->done
+                   *o->foreign ? o->foreign
+                   : *o->done  ? o->done
                    : o->stored ? "good"
                                : "absent, left alone");
         if (o->kind == ROTATION_AUTHORITY && p->signer != PLAN_NOBODY) {
@@ -500,7 +597,7 @@ void rotation_describe(const struct rotation *r, const struct rotation_object *o
                 time_format_seconds(p->bundle[p->signer].not_after, end);
                 buf_printf(out, "; valid until %s", end);
         }
-        if (o->kind == ROTATION_LEAF) {
+        if (o->kind == ROTATION_LEAF && !*o->foreign) {
                 const struct plan_leaf *leaf = &l.state.leaves[o - r->objects - 1];
                 if (!leaf->problem)
                         describe_dates(out, leaf->not_after, plan_renewal(leaf));

@@ -29,6 +29,7 @@ struct rotation_object {
         const char *name; /* of the Secret, or of the webhook configuration */
         const char *type; /* hook: the API's resource; else NULL */
         bool stored;
+        char foreign[128];                   /* who keeps it instead of us, for people: then it is not touched; "" */
         struct buf *fields[ROTATION_FIELDS]; /* NULL where absent; keys wipe themselves */
         char done[160];                      /* what was done to it, for people; "" when nothing */
 };
@@ -59,6 +60,8 @@ AUTO_DEFINE(rotation)
 struct rotation_object *rotation_objects(struct rotation *r, size_t *count);
 /* Copies n bytes into a field; p NULL makes it absent. For whoever reads the objects from where they are stored. */
 void rotation_set(struct rotation_object *o, enum rotation_field field, const char *p, size_t n);
+/* Says that somebody else keeps the object, in words for people: it is not touched. Until rotation_clear(). */
+void rotation_own(struct rotation_object *o, const char *who);
 /* Forgets all content, to be read again; what was done stays said. */
 void rotation_clear(struct rotation *r);
 
@@ -72,5 +75,5 @@ typedef bool rotation_write_fn(struct rotation_object *o, void *arg, struct err 
 bool rotation_run(struct rotation *r, struct plan_wishes *wishes, int64_t now, rotation_write_fn *write, void *arg,
                   int64_t *when, struct err *e);
 
-/* One line about an object as it is now: what was done, until when it is good. */
-void rotation_describe(const struct rotation *r, const struct rotation_object *o, struct buf *out);
+/* One line about an object as it is at `now`: what was done, until when it is good, or whose it is. */
+void rotation_describe(const struct rotation *r, const struct rotation_object *o, int64_t now, struct buf *out);

@@ -135,7 +135,7 @@ static void rotation_run__nothing_stored__everything_is_issued_once(void **state
                      text(f, CLIENT, ROTATION_KEY), strlen(text(f, CLIENT, ROTATION_KEY)), &client);
         assert_true(server.server && !server.client && client.client && !client.server);
         assert_string_equal(server.ips[0], "::1");
-        assert_true(server.not_before < NOW && server.not_before >= NOW - HOUR);
+        assert_true(server.not_before < NOW && server.not_before >= NOW - 90 * DAY / 24);
         assert_true(server.not_after == NOW + 90 * DAY);
         assert_true(f->when > NOW + 50 * DAY && f->when < NOW + 90 * DAY);
         assert_true(run(f, NOW + DAY));
@@ -231,6 +231,73 @@ static void rotation_run__bundle_changed_by_hand__the_record_does_not_count(void
         assert_string_equal(f->written, "authority");
 }
 
+/* Everybody's bundle knows who signed both leaves. */
+static void expect_trusted(const struct fixture *f)
+{
+        for (int i = SERVER; i <= CLIENT; i++) {
+                for (int k = SERVER; k <= HOOK; k++) {
+                        const char *crt = text(f, i, ROTATION_CRT), *bundle = text(f, k, ROTATION_BUNDLE);
+                        assert_int_not_equal(inspect_signer(crt, strlen(crt), bundle, strlen(bundle)), -1);
+                }
+        }
+}
+
+static void rotation_run__authority_lost__new_ca_after_the_overlap_and_trust_all_the_while(void **state)
+{
+        struct fixture *f = *state;
+        assert_true(run(f, NOW));
+        AUTO_STR *leaf = mem_strdup(text(f, SERVER, ROTATION_CRT));
+        for (int k = 0; k < ROTATION_FIELDS; k++)
+                rotation_set(&f->objects[AUTHORITY], (enum rotation_field)k, NULL, 0);
+        f->objects[AUTHORITY].stored = false;
+        assert_true(run(f, NOW + HOUR));
+        assert_string_equal(f->written, "authority authority gatehouse server client authority");
+        assert_int_equal(certificates(text(f, AUTHORITY, ROTATION_BUNDLE)), 2);
+        assert_string_equal(text(f, SERVER, ROTATION_CRT), leaf);
+        expect_trusted(f);
+        assert_true(f->when == NOW + HOUR + DAY);
+        assert_true(run(f, f->when));
+        assert_string_not_equal(text(f, SERVER, ROTATION_CRT), leaf);
+        expect_trusted(f);
+        assert_true(run(f, f->when));
+        assert_int_equal(certificates(text(f, AUTHORITY, ROTATION_BUNDLE)), 1);
+        expect_whole(f);
+}
+
+static void rotation_run__old_authority_put_back__present_leaves_stay_trusted(void **state)
+{
+        struct fixture *f = *state;
+        assert_true(run(f, NOW));
+        AUTO_STR *old_bundle = mem_strdup(text(f, AUTHORITY, ROTATION_BUNDLE));
+        AUTO_STR *old_key = mem_strdup(text(f, AUTHORITY, ROTATION_KEY));
+        f->wishes.rotate_ca = true;
+        for (int i = 0; i < 3; i++)
+                assert_true(run(f, NOW + i * DAY));
+        AUTO_STR *leaf = mem_strdup(text(f, SERVER, ROTATION_CRT));
+        rotation_set(&f->objects[AUTHORITY], ROTATION_BUNDLE, old_bundle, strlen(old_bundle));
+        rotation_set(&f->objects[AUTHORITY], ROTATION_KEY, old_key, strlen(old_key));
+        assert_true(run(f, NOW + 3 * DAY));
+        assert_string_equal(text(f, SERVER, ROTATION_CRT), leaf);
+        assert_int_equal(certificates(text(f, HOOK, ROTATION_BUNDLE)), 2);
+        assert_string_equal(text(f, AUTHORITY, ROTATION_NEXT), old_key);
+        expect_trusted(f);
+        assert_true(run(f, NOW + 4 * DAY) && run(f, NOW + 5 * DAY));
+        assert_string_equal(text(f, AUTHORITY, ROTATION_BUNDLE), old_bundle);
+        expect_whole(f);
+}
+
+static void rotation_run__kept_by_somebody_else__is_not_touched_and_says_so(void **state)
+{
+        struct fixture *f = *state;
+        rotation_own(&f->objects[SERVER], "left alone: another's");
+        rotation_own(&f->objects[HOOK], "left alone: another's, too");
+        assert_true(run(f, NOW));
+        assert_string_equal(f->written, "authority client");
+        AUTO(buf) *out = buf_new(1 << 16);
+        rotation_describe(f->rotation, &f->objects[SERVER], NOW, out);
+        assert_string_equal(buf_data(out), "server: left alone: another's\n");
+}
+
 static void rotation_run__write_fails__stops_there_with_its_error(void **state)
 {
         struct fixture *f = *state;
@@ -246,7 +313,7 @@ static void rotation_describe__each_object__says_what_was_done_and_until_when(vo
         assert_true(run(f, NOW));
         AUTO(buf) *out = buf_new(1 << 16);
         for (int i = 0; i < OBJECTS; i++)
-                rotation_describe(f->rotation, &f->objects[i], out);
+                rotation_describe(f->rotation, &f->objects[i], NOW, out);
         const char *said = buf_data(out);
         assert_non_null(
                 strstr(said, "authority: new CA (there is no CA with its key); valid until 2026-05-02T22:13:20Z\n"));
@@ -350,6 +417,9 @@ int main(void)
                 TEST(rotation_run__names_changed_or_content_broken__that_leaf_is_issued),
                 TEST(rotation_run__asked_to_rotate__three_phases_with_an_overlap_each),
                 TEST(rotation_run__bundle_changed_by_hand__the_record_does_not_count),
+                TEST(rotation_run__authority_lost__new_ca_after_the_overlap_and_trust_all_the_while),
+                TEST(rotation_run__old_authority_put_back__present_leaves_stay_trusted),
+                TEST(rotation_run__kept_by_somebody_else__is_not_touched_and_says_so),
                 TEST(rotation_run__write_fails__stops_there_with_its_error),
                 TEST(rotation_describe__each_object__says_what_was_done_and_until_when),
                 TEST(folder__issued_and_read_back__the_same_and_nothing_to_do),

@@ -93,7 +93,7 @@ static bool report(struct rotation *r, bool dry_run, int64_t when)
         if (dry_run)
                 buf_append_str(out, "dry run: nothing was written; what would be done:\n");
         for (size_t i = 0; i < count; i++)
-                rotation_describe(r, &objects[i], out);
+                rotation_describe(r, &objects[i], time_now_micros(), out);
         if (when != INT64_MAX) {
                 char text[TIME_TEXT_MAX];
                 time_format_seconds(when, text);
