@@ -245,15 +245,17 @@ static int compare_names(const void *a, const void *b)
 
 const struct metric_def **metric_listed(size_t *count)
 {
-        size_t n = 0;
-        for (const struct metric_list *l = __start_metric_lists; l < __stop_metric_lists; l++)
-                n += l->count;
-        const struct metric_def **all = mem_calloc(n + 1, sizeof(*all));
-        *count = 0;
-        for (const struct metric_list *l = __start_metric_lists; l < __stop_metric_lists; l++)
-                for (size_t i = 0; i < l->count; i++)
-                        all[(*count)++] = &l->defs[i];
+        const struct metric_list *lists = __start_metric_lists;
+        size_t list_count = ((uintptr_t)__stop_metric_lists - (uintptr_t)lists) / sizeof(*lists);
+        size_t total = 0, n = 0;
+        for (size_t i = 0; i < list_count; i++)
+                total += lists[i].count;
+        const struct metric_def **all = mem_calloc(total + 1, sizeof(*all));
+        for (size_t i = 0; i < list_count; i++)
+                for (size_t j = 0; j < lists[i].count; j++)
+                        all[n++] = &lists[i].defs[j];
         qsort(all, n, sizeof(*all), compare_names);
+        *count = n;
         return all;
 }
 

@@ -355,6 +355,8 @@ def two_replicas(stage):
     stage.await_status("before", "valid")
     until(lambda: writes(first) > 0, "the leader's write to be counted")
     assert writes(second) == 0, "one leader writes"
+    assert [s.metric("gatehouse_leader") for s in (first, second)] == [1, 0]
+    assert second.metric("contour_ingressroute_total") == 0, "the leader alone counts"
     return first, second
 
 
@@ -367,7 +369,7 @@ def test_leader__killed__the_other_takes_up_what_is_unwritten(any_stage):
     with webhook_answers(second, stage):
         stage.await_status("meanwhile", "valid", 40)
     assert leader_of(stage) != holder
-    assert writes(second) > 0
+    assert writes(second) > 0 and second.metric("gatehouse_leader") == 1
 
 
 def test_leader__ends__releases_the_lease_at_once(any_stage):
