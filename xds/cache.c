@@ -2,23 +2,20 @@
 #include "xds/cache.h"
 
 #include "base/map.h"
+#include "base/table.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define HASH_FUNCTION(key, len, hash) ((hash) = (unsigned)map_hash((key), (len)))
-#define uthash_fatal(message) abort()
-#include <uthash.h>
 #include <utlist.h>
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
 /* A name with what nobody else needs to see. It is freed when nothing refers to it. */
 struct entry {
-        struct cache_name name; /* first: a struct cache_name is cast back */
-        UT_hash_handle hh;
+        struct cache_name name;        /* first: a struct cache_name is cast back */
         const struct resource *staged; /* meaningful while is_staged */
         struct entry *staged_endpoints;
         struct cache_watch *watches;
@@ -29,7 +26,7 @@ struct entry {
 };
 
 struct type {
-        struct entry *entries;
+        struct table entries;
         struct cache_watcher *wildcards;
         struct cache_name **list; /* sorted up to sorted; may hold some that are gone */
         size_t listed, sorted, room, gone;
@@ -59,12 +56,21 @@ static struct type *type_of(struct cache *c, enum resource_type type)
         return &c->types[type];
 }
 
+static uint64_t hash_entry(const void *entry)
+{
+        const char *text = ((const struct entry *)entry)->text;
+        return map_hash(text, strlen(text));
+}
+
+static bool matches_entry(const void *entry, const void *name)
+{
+        return str_equal(((const struct entry *)entry)->text, name);
+}
+
 static struct entry *entry_find(const struct cache *c, enum resource_type type, const char *name)
 {
         assert((unsigned)type < RESOURCE_SERVED_TYPES);
-        struct entry *e;
-        HASH_FIND_STR(c->types[type].entries, name, e);
-        return e;
+        return table_find(&c->types[type].entries, map_hash(name, strlen(name)), name);
 }
 
 static struct entry *entry_get(struct cache *c, enum resource_type type, const char *name)
@@ -77,7 +83,7 @@ static struct entry *entry_get(struct cache *c, enum resource_type type, const c
         memcpy(e->text, name, n + 1);
         e->name.type = type;
         e->name.text = e->text;
-        HASH_ADD_KEYPTR(hh, c->types[type].entries, e->text, n, e);
+        table_add(&c->types[type].entries, e);
         return e;
 }
 
@@ -97,7 +103,7 @@ static void entry_unref(struct cache *c, struct entry *e)
         e->name.last = NULL;
         if (e->name.tracked) /* stays, to be tracked when it comes back */
                 return;
-        HASH_DEL(c->types[e->name.type].entries, e);
+        table_remove(&c->types[e->name.type].entries, e);
         mem_free(e);
 }
 
@@ -105,21 +111,27 @@ static void entry_unref(struct cache *c, struct entry *e)
 
 struct cache *cache_new(void)
 {
-        return mem_zalloc(sizeof(struct cache));
+        static const struct table_ops ops = {hash_entry, matches_entry};
+        struct cache *c = mem_zalloc(sizeof(*c));
+        for (size_t i = 0; i < RESOURCE_SERVED_TYPES; i++)
+                table_init(&c->types[i].entries, &ops);
+        return c;
 }
 
 static void type_done(struct type *t)
 {
-        struct entry *e, *next;
-        HASH_ITER (hh, t->entries, e, next) {
+        for (size_t i = 0; i < t->entries.room; i++) {
+                struct entry *e = t->entries.slots[i];
+                if (!e)
+                        continue;
                 assert(!e->watches);
                 resource_unref(e->name.resource);
                 resource_unref(e->name.last);
                 if (e->is_staged)
                         resource_unref(e->staged);
-                HASH_DEL(t->entries, e);
                 mem_free(e);
         }
+        table_done(&t->entries);
         assert(!t->wildcards);
         mem_free(t->list);
 }

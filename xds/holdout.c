@@ -2,6 +2,7 @@
 #include "xds/holdout.h"
 
 #include "base/map.h"
+#include "base/table.h"
 #include "xds/cache.h"
 
 #include <assert.h>
@@ -41,7 +42,7 @@ struct publication {
 };
 
 struct holdout {
-        struct map *hosts;
+        struct table hosts;
         struct part **list; /* by host up to sorted */
         size_t count, sorted, room;
         struct part *unjudged; /* OPEN or HELD */
@@ -58,10 +59,27 @@ struct holdout {
         size_t parts_room;
 };
 
+static uint64_t hash_part(const void *part)
+{
+        const char *host = ((const struct part *)part)->host;
+        return map_hash(host, strlen(host));
+}
+
+static bool matches_part(const void *part, const void *host)
+{
+        return str_equal(((const struct part *)part)->host, host);
+}
+
+static struct part *part_find(const struct holdout *h, const char *host)
+{
+        return table_find(&h->hosts, map_hash(host, strlen(host)), host);
+}
+
 struct holdout *holdout_new(void)
 {
+        static const struct table_ops ops = {hash_part, matches_part};
         struct holdout *h = mem_zalloc(sizeof(*h));
-        h->hosts = map_new();
+        table_init(&h->hosts, &ops);
         return h;
 }
 
@@ -79,7 +97,7 @@ void holdout_free(struct holdout *h)
                 return;
         for (size_t i = 0; i < h->count; i++)
                 part_free(h->list[i]);
-        map_free(h->hosts);
+        table_done(&h->hosts);
         mem_free(h->list);
         mem_free(h->parts);
         mem_free(h);
@@ -128,7 +146,7 @@ static struct part *part_add(struct holdout *h, const char *host)
         struct part *p = mem_zalloc(sizeof(*p) + n + 1);
         memcpy(p->host, host, n + 1);
         p->verdict = ACCEPTED; /* of nothing */
-        map_set(h->hosts, host, p);
+        table_add(&h->hosts, p);
         if (h->count == h->room) {
                 h->room = h->room ? 2 * h->room : 64;
                 h->list = mem_resize(h->list, h->room, sizeof(struct part *));
@@ -192,7 +210,7 @@ static void part_remove(struct holdout *h, struct part *p)
 {
         part_leaves_trial(h, p);
         judge(h, p, ACCEPTED);
-        map_remove(h->hosts, p->host);
+        table_remove(&h->hosts, p);
         sort_list(h);
         size_t at = place_of(h, p->host);
         h->count--;
@@ -203,7 +221,7 @@ static void part_remove(struct holdout *h, struct part *p)
 
 bool holdout_offer(struct holdout *h, const char *host, const struct resource *part)
 {
-        struct part *p = map_get(h->hosts, host);
+        struct part *p = part_find(h, host);
         if (!part) {
                 if (!p)
                         return false;
@@ -417,7 +435,7 @@ bool holdout_refused(struct holdout *h, uint64_t mark)
 
 bool holdout_is_refused(const struct holdout *h, const char *host)
 {
-        const struct part *p = map_get(h->hosts, host);
+        const struct part *p = part_find(h, host);
         return p && p->verdict == REFUSED;
 }
 
