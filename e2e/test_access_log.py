@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Envoy's access logs are what docs/monitoring.md says."""
 
+import contextlib
 import json
 import re
 
 import pytest
 
+from harness import pki
 from harness.basics import ROOT, until
-from harness.client import trusting
+from harness.client import serving, trusting
 from harness.traffic import Edge, route
 
 DOCS = (ROOT / "docs/monitoring.md").read_text()
@@ -72,3 +74,19 @@ def test_json__without_a_list__every_field_of_the_docs(logged):
 def test_json__list_of_fields__these_and_no_other(logged):
     _, _, http, _ = logged("--accesslog-format", "json", "--accesslog-json-fields", "path,user_agent,tenant=%REQ(X-TENANT)%")
     assert json.loads(http) == {"path": "/shop/last?q=1", "user_agent": "claims/1", "tenant": "a"}
+
+
+def test_json__tls_passed_through__a_line_a_connection(cluster, envoy_binary, tmp_path):
+    certificate, key = pki.pair(("raw.passed-0.test",), 365)
+    edge = Edge(cluster, tmp_path, envoy_binary, ["--accesslog-format", "json", "--envoy-https-access-log", tmp_path / "log"])
+    with contextlib.closing(edge):
+        team = edge.start().team("passed")
+        team.service("raw", edge.upstreams.http("raw", tls=serving(certificate, key)))
+        team.apply(team.route("raw", team.host("raw"), tls={"passthrough": True},
+                              tcpproxy={"services": [{"name": "raw", "port": 80}]}))
+        edge.until_tls_answer(team.host("raw"), who="raw", tls=trusting(certificate))
+        line = until(lambda: next((found for found in map(json.loads, (tmp_path / "log").read_text().splitlines())
+                                   if found["bytes_sent"]), None), "the connection", 30)
+        assert line["requested_server_name"] == team.host("raw") and line["upstream_cluster"].endswith("_raw_80")
+        assert line["bytes_received"] > 0
+        assert (line["method"], line["path"], line["authority"], line["response_code"]) == (None, None, None, 0)
