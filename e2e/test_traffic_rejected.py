@@ -86,10 +86,12 @@ def test_restart__with_a_bad_host_in_the_cluster__all_others_are_served(edge, te
     edge.until_answer(good)
     await_rejection(edge, team, "bad")
     server = edge.servers[0]
-    server.stop()
-    server.start()
-    team.site("good", route("/", "web"), route("/after", "web", prefixRewrite="/seen"))
-    edge.until(lambda: edge.ask(good, "/after").told.get("path") == "/seen", "a change after the restart", 40)
+    with edge.load(good) as load:
+        server.stop()
+        server.start()
+        team.site("good", route("/", "web"), route("/after", "web", prefixRewrite="/seen"))
+        edge.until(lambda: edge.ask(good, "/after").told.get("path") == "/seen", "a change after the restart", 40)
+        load.more()
     await_rejection(edge, team, "bad")
     edge.envoys[0].restart()  # and an Envoy that has accepted nothing yet
     edge.until_answer(good, "/after")

@@ -14,6 +14,7 @@
 enum {
         RECENT = 32,  /* so many publications may be unanswered: more than a stream tracks */
         INSERTS = 16, /* so many new hosts are inserted one by one; more are sorted */
+        BLAMES = 8,   /* so many in a row are believed, then it goes by halves: a message may be misread each time */
 };
 
 enum verdict {
@@ -55,6 +56,8 @@ struct holdout {
         uint64_t disturbed; /* in publications up to here was something that nobody judged, and it is gone */
         uint64_t groups;    /* last one used */
         uint64_t proving;   /* the group that has a bad one in it if what is shown of it is accepted, 0: none */
+        unsigned blames;    /* believed since the last ACK */
+        bool moved;         /* what is shown may be another list than what was published last */
         const struct resource **parts;
         size_t parts_room;
 };
@@ -226,7 +229,7 @@ bool holdout_offer(struct holdout *h, const char *host, const struct resource *p
                 if (!p)
                         return false;
                 part_remove(h, p);
-                return true;
+                return h->moved = true;
         }
         if (!p)
                 p = part_add(h, host);
@@ -249,7 +252,7 @@ bool holdout_offer(struct holdout *h, const char *host, const struct resource *p
         else
                 judge(h, p, waits ? HELD : OPEN);
         p->group = p->verdict == HELD ? ++h->groups : 0;
-        return true;
+        return h->moved = true;
 }
 
 /* ---- publishing ---- */
@@ -271,6 +274,7 @@ const struct resource *const *holdout_parts(struct holdout *h, size_t *n)
 void holdout_published(struct holdout *h, uint64_t mark)
 {
         h->published++;
+        h->moved = false;
         h->recent[h->published % RECENT] = (struct publication){.mark = mark, .number = h->published};
         for (struct part *p = h->unjudged; p; p = p->next)
                 if (p->verdict == OPEN && !p->since)
@@ -377,6 +381,7 @@ bool holdout_accepted(struct holdout *h, uint64_t mark)
                 return false;
         if (number > h->accepted)
                 h->accepted = number;
+        h->blames = 0;
         for (struct part *p = h->unjudged, *next; p; p = next) {
                 next = p->next;
                 accept_part(h, p, number);
@@ -404,7 +409,18 @@ static size_t count_suspects(const struct holdout *h, uint64_t number)
         return n;
 }
 
-bool holdout_refused(struct holdout *h, uint64_t mark)
+/* The suspect at that position of what was published under that number; NULL: none, or that cannot be told any more. */
+static const struct part *find_blamed(const struct holdout *h, uint64_t number, size_t position)
+{
+        if (position >= h->count || number != h->published || h->moved || h->blames == BLAMES)
+                return NULL;
+        for (size_t i = 0; i < h->count; i++)
+                if (shown(h->list[i]) && position-- == 0)
+                        return is_suspect(h->list[i], number) ? h->list[i] : NULL;
+        return NULL;
+}
+
+bool holdout_refused(struct holdout *h, uint64_t mark, size_t blamed)
 {
         const uint64_t number = number_of(h, mark);
         if (number <= h->acted)
@@ -413,6 +429,8 @@ bool holdout_refused(struct holdout *h, uint64_t mark)
         if (!suspects)
                 return false; /* what an Envoy had accepted, this one refuses; or it has gone already */
         const bool certain = number > h->disturbed; /* that one of the suspects is to blame */
+        const struct part *first = find_blamed(h, number, blamed);
+        h->blames += first != NULL;
         size_t keep = suspects / 2;
         const uint64_t group = ++h->groups;
         h->acted = h->published;
@@ -423,7 +441,7 @@ bool holdout_refused(struct holdout *h, uint64_t mark)
                         continue;
                 if (certain && suspects == 1)
                         convict(h, p);
-                else if (keep && keep--)
+                else if (first ? p != first : keep && keep--)
                         p->group = h->proving;
                 else
                         hold(p, group);

@@ -4,9 +4,11 @@
  *
  * One per RouteConfiguration or Listener that is assembled from parts of many hosts. Envoy refuses such a resource as a
  * whole and does not say reliably whose fault it is. After a NACK the parts that changed since the last ACK are
- * suspects: half of them go back to their last accepted bytes at once, the others are tried; so, by halves, each bad
- * part is found in log2(suspects) rounds and stays held out, by the hash of its content, until it changes. What one
- * Envoy has accepted is never held out: Envoys of different versions cannot take each other's routes away.
+ * suspects: the one that the message blames, else half of them, go back to their last accepted bytes at once, the
+ * others are tried; so each bad part is found, by halves in log2(suspects) rounds, and stays held out, by the hash of
+ * its content, until it changes. (After a restart nothing is accepted yet: by halves alone, good hosts would be away
+ * for a moment.) What one Envoy has accepted is never held out: Envoys of different versions cannot take each other's
+ * routes away.
  *
  *     on a change of hosts:       holdout_offer() each, then publish
  *     publish:                    holdout_parts(), assemble, holdout_published(), cache_set()
@@ -15,6 +17,8 @@
 #pragma once
 
 #include "xds/resource.h"
+
+#define HOLDOUT_NOBODY SIZE_MAX
 
 struct holdout;
 
@@ -35,7 +39,9 @@ void holdout_published(struct holdout *h, uint64_t mark);
 /* An Envoy's ACK and NACK of what was published under that mark; true: publish again. Late and unknown ones are fine.
  */
 bool holdout_accepted(struct holdout *h, uint64_t mark);
-bool holdout_refused(struct holdout *h, uint64_t mark);
+/* blamed: the position, among the parts that were assembled, of the one that the message names, or HOLDOUT_NOBODY. It
+ * is only tried first: a wrong one costs a round. */
+bool holdout_refused(struct holdout *h, uint64_t mark, size_t blamed);
 
 /* Whether the host's content of now was found to be refused (rule EnvoyRejected). */
 bool holdout_is_refused(const struct holdout *h, const char *host);

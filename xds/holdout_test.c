@@ -53,7 +53,8 @@ static void settle(struct fixture *f)
 {
         for (bool again = true; again;) {
                 bool bad = strchr(f->text, '!') != NULL;
-                again = bad ? holdout_refused(f->holdout, f->mark) : holdout_accepted(f->holdout, f->mark);
+                again = bad ? holdout_refused(f->holdout, f->mark, HOLDOUT_NOBODY)
+                            : holdout_accepted(f->holdout, f->mark);
                 if (again)
                         publish(f);
         }
@@ -71,7 +72,7 @@ static void holdout__bad_change__goes_back_to_the_last_accepted_bytes(void **sta
         offer(&f, "b", "!2");
         publish(&f);
         assert_string_equal(f.text, "a=1 b=!2");
-        assert_true(holdout_refused(f.holdout, f.mark));
+        assert_true(holdout_refused(f.holdout, f.mark, HOLDOUT_NOBODY));
         publish(&f);
         assert_string_equal(f.text, "a=1 b=1");
         assert_true(holdout_is_refused(f.holdout, "b"));
@@ -159,17 +160,17 @@ static void holdout__many_envoys_refuse_the_same__acted_on_once(void **state)
         offer(&f, "d", "1");
         publish(&f);
         uint64_t first = f.mark;
-        assert_true(holdout_refused(f.holdout, first));
+        assert_true(holdout_refused(f.holdout, first, HOLDOUT_NOBODY));
         publish(&f);
         assert_string_equal(f.text, "a=!1 b=1");
         for (int i = 0; i < 200; i++)
-                assert_false(holdout_refused(f.holdout, first));
+                assert_false(holdout_refused(f.holdout, first, HOLDOUT_NOBODY));
         settle(&f);
         assert_string_equal(f.text, "b=1 c=1 d=1");
-        assert_false(holdout_refused(f.holdout, f.mark)); /* accepted by one, refused by another */
+        assert_false(holdout_refused(f.holdout, f.mark, HOLDOUT_NOBODY)); /* accepted by one, refused by another */
         publish(&f);
         assert_string_equal(f.text, "b=1 c=1 d=1");
-        assert_false(holdout_refused(f.holdout, 12345));
+        assert_false(holdout_refused(f.holdout, 12345, HOLDOUT_NOBODY));
         assert_false(holdout_accepted(f.holdout, 12345));
         holdout_free(f.holdout);
 }
@@ -185,9 +186,84 @@ static void holdout__late_ack__says_what_was_accepted_then(void **state)
         publish(&f);
         uint64_t two = f.mark;
         assert_false(holdout_accepted(f.holdout, one));
-        assert_true(holdout_refused(f.holdout, two));
+        assert_true(holdout_refused(f.holdout, two, HOLDOUT_NOBODY));
         publish(&f);
         assert_string_equal(f.text, "a=1");
+        holdout_free(f.holdout);
+}
+
+static void holdout__blamed_by_the_message__only_those_are_ever_away(void **state)
+{
+        (void)state;
+        struct fixture f = begin();
+        offer(&f, "a", "1");
+        offer(&f, "b", "!1");
+        offer(&f, "c", "1");
+        offer(&f, "d", "!1");
+        publish(&f);
+        assert_true(holdout_refused(f.holdout, f.mark, 1));
+        publish(&f);
+        assert_string_equal(f.text, "a=1 c=1 d=!1");
+        assert_true(holdout_refused(f.holdout, f.mark, 2));
+        publish(&f);
+        assert_string_equal(f.text, "a=1 c=1");
+        settle(&f);
+        assert_string_equal(f.text, "a=1 c=1");
+        assert_true(holdout_is_refused(f.holdout, "b") && holdout_is_refused(f.holdout, "d"));
+        holdout_free(f.holdout);
+}
+
+static void holdout__an_innocent_is_blamed__comes_back_and_the_bad_one_is_found(void **state)
+{
+        (void)state;
+        struct fixture f = begin();
+        offer(&f, "a", "1");
+        offer(&f, "b", "!1");
+        offer(&f, "c", "1");
+        publish(&f);
+        assert_true(holdout_refused(f.holdout, f.mark, 0));
+        publish(&f);
+        assert_string_equal(f.text, "b=!1 c=1");
+        settle(&f);
+        assert_string_equal(f.text, "a=1 c=1");
+        assert_true(holdout_is_refused(f.holdout, "b"));
+        holdout_free(f.holdout);
+}
+
+static void holdout__blamed_position_of_an_older_list__is_not_believed(void **state)
+{
+        (void)state;
+        struct fixture f = begin();
+        offer(&f, "a", "!1");
+        offer(&f, "b", "1");
+        offer(&f, "c", "1");
+        publish(&f);
+        offer(&f, "a", NULL); /* now the first one is b */
+        assert_true(holdout_refused(f.holdout, f.mark, 0));
+        publish(&f);
+        assert_string_equal(f.text, "b=1");
+        settle(&f);
+        assert_string_equal(f.text, "b=1 c=1");
+        assert_int_equal(holdout_held(f.holdout), 0);
+        holdout_free(f.holdout);
+}
+
+static void holdout__innocents_are_blamed_again_and_again__it_goes_by_halves(void **state)
+{
+        (void)state;
+        struct fixture f = begin();
+        for (char host[] = "a"; *host <= 'z'; ++*host)
+                offer(&f, host, *host == 'z' ? "!1" : "1");
+        publish(&f);
+        const size_t before = f.published;
+        while (strchr(f.text, '!')) {
+                assert_true(holdout_refused(f.holdout, f.mark, 0));
+                publish(&f);
+        }
+        assert_in_range(f.published - before, 1, 15);
+        settle(&f);
+        assert_true(holdout_is_refused(f.holdout, "z"));
+        assert_int_equal(holdout_held(f.holdout), 1);
         holdout_free(f.holdout);
 }
 
@@ -201,6 +277,12 @@ static unsigned pick(unsigned n)
         random_state ^= random_state >> 7;
         random_state ^= random_state << 17;
         return (unsigned)(random_state >> 32) % n;
+}
+
+/* What a message is taken to blame: nobody, anybody, or who does not exist. */
+static size_t guess(void)
+{
+        return pick(2) ? HOLDOUT_NOBODY : pick(HOSTS + 8);
 }
 
 struct sent {
@@ -218,12 +300,13 @@ static void run_envoys(struct fixture *f, struct sent sent[ENVOYS][SENT], unsign
                 while (counts[e] > 1 && (all || pick(3) == 0)) { /* the last one stays: what it was told last */
                         struct sent answered = mine[0];
                         memmove(mine, mine + 1, --counts[e] * sizeof(*mine));
-                        if (answered.bad ? holdout_refused(f->holdout, answered.mark)
+                        if (answered.bad ? holdout_refused(f->holdout, answered.mark, guess())
                                          : holdout_accepted(f->holdout, answered.mark))
                                 publish(f);
                 }
                 if (all && counts[e] && mine[0].mark == f->mark &&
-                    (mine[0].bad ? holdout_refused(f->holdout, f->mark) : holdout_accepted(f->holdout, f->mark)))
+                    (mine[0].bad ? holdout_refused(f->holdout, f->mark, guess())
+                                 : holdout_accepted(f->holdout, f->mark)))
                         publish(f);
         }
 }
@@ -279,6 +362,10 @@ int main(void)
                 cmocka_unit_test(holdout__one_bad_among_many_new__found_in_few_rounds),
                 cmocka_unit_test(holdout__many_envoys_refuse_the_same__acted_on_once),
                 cmocka_unit_test(holdout__late_ack__says_what_was_accepted_then),
+                cmocka_unit_test(holdout__blamed_by_the_message__only_those_are_ever_away),
+                cmocka_unit_test(holdout__an_innocent_is_blamed__comes_back_and_the_bad_one_is_found),
+                cmocka_unit_test(holdout__blamed_position_of_an_older_list__is_not_believed),
+                cmocka_unit_test(holdout__innocents_are_blamed_again_and_again__it_goes_by_halves),
                 cmocka_unit_test(holdout__random_hosts_and_answers__ends_with_all_good_and_no_bad),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

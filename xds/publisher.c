@@ -31,6 +31,7 @@ struct published {
 struct shared {
         enum resource_type type;
         const char *name;
+        const char *parts_field; /* as Envoy writes it */
         struct resource *(*assemble)(const struct publisher *p, const struct resource *const *parts, size_t n);
         struct holdout *holdout;
         bool changed; /* to be assembled again */
@@ -91,10 +92,14 @@ struct publisher *publisher_new(const struct publisher_options *options)
         table_init(&p->hosts, &ops);
         p->uses = uses_new(options->store, options->cache);
         p->refused = map_new();
-        p->shared[SHARED_ROUTES] = (struct shared){
-                .type = RESOURCE_ROUTE_CONFIGURATION, .name = HTTP_ROUTES_NAME, .assemble = assemble_routes};
-        p->shared[SHARED_HTTPS] =
-                (struct shared){.type = RESOURCE_LISTENER, .name = HTTPS_LISTENER_NAME, .assemble = assemble_https};
+        p->shared[SHARED_ROUTES] = (struct shared){.type = RESOURCE_ROUTE_CONFIGURATION,
+                                                   .name = HTTP_ROUTES_NAME,
+                                                   .parts_field = "RouteConfigurationValidationError.VirtualHosts[",
+                                                   .assemble = assemble_routes};
+        p->shared[SHARED_HTTPS] = (struct shared){.type = RESOURCE_LISTENER,
+                                                  .name = HTTPS_LISTENER_NAME,
+                                                  .parts_field = "ListenerValidationError.FilterChains[",
+                                                  .assemble = assemble_https};
         for (size_t i = 0; i < SHARED_COUNT; i++) {
                 struct shared *s = &p->shared[i];
                 s->holdout = holdout_new();
@@ -294,6 +299,24 @@ void publisher_stored(struct publisher *p, const struct object *old, const struc
                 uses_note(p->uses, new);
 }
 
+/*
+ * The part that the message names: "RouteConfigurationValidationError.VirtualHosts[8]: ..." of protoc-gen-validate.
+ * What Envoy quotes of the resource may hold such words, too: mostly it stands before the reason, so the last one
+ * counts.
+ */
+static size_t blamed_part(const struct shared *s, const char *message)
+{
+        size_t blamed = HOLDOUT_NOBODY;
+        for (const char *at = message; at && (at = strstr(at, s->parts_field));) {
+                at += strlen(s->parts_field);
+                char *end;
+                unsigned long position = strtoul(at, &end, 10);
+                if (end > at && *end == ']')
+                        blamed = position; /* whatever it is: one that is too high is nobody's */
+        }
+        return blamed;
+}
+
 static bool tell_holdout(struct shared *s, const struct stream_outcome *outcome)
 {
         switch (outcome->reply) {
@@ -301,7 +324,7 @@ static bool tell_holdout(struct shared *s, const struct stream_outcome *outcome)
         case STREAM_ACKS:
                 return holdout_accepted(s->holdout, outcome->tracked);
         case STREAM_NACKS:
-                return holdout_refused(s->holdout, outcome->tracked);
+                return holdout_refused(s->holdout, outcome->tracked, blamed_part(s, outcome->refused));
         case STREAM_STALE:
                 return false;
         }

@@ -217,6 +217,30 @@ static void routes__refused__the_new_host_is_held_out_and_named_until_it_changes
         assert_int_equal(map_count(w->refused), 0);
 }
 
+/* Nothing was accepted yet, as after a restart: by halves, good ones would be away for a moment. */
+static void routes__the_message_names_a_part__no_other_is_ever_away(void **state)
+{
+        struct world *w = *state;
+        world_put(w, "{'svc': 'a/web'}");
+        for (const char *name = "abcdefgh"; *name; name++) {
+                char root[128];
+                snprintf(root, sizeof(root), "{'ir': 'a/%c', 'fqdn': '%c.example', 'routes': ['/ web']}", *name, *name);
+                world_put(w, root);
+        }
+        world_settle(w);
+        /* As Envoy 1.40 words it: all of the resource, then the reason. */
+        world_reply(w, ROUTES, STREAM_NACKS,
+                    "name: \"ingress_http\" prefix: \"RouteConfigurationValidationError.VirtualHosts[0]\" : Proto "
+                    "constraint validation failed (RouteConfigurationValidationError.VirtualHosts[5]: embedded message "
+                    "failed validation | caused by VirtualHostValidationError.Routes[0]: embedded message failed)");
+        assert_false(world_shows(w, ROUTES, "f.example"));
+        for (const char *name = "abcdegh"; *name; name++)
+                assert_true(world_shows(w, ROUTES, (char[]){*name, '.', 'e', 'x', '\0'}));
+        world_answer(w, ROUTES, STREAM_ACKS);
+        assert_non_null(map_get(w->refused, "f.example"));
+        assert_int_equal(map_count(w->refused), 1);
+}
+
 static void routes__refused_host_goes__is_told(void **state)
 {
         struct world *w = *state;
@@ -299,6 +323,7 @@ int main(void)
                 TEST(secret__renewed__is_one_change),
                 TEST(secret__turns_bad_while_it_is_read__its_last_good_content_stays),
                 TEST(routes__refused__the_new_host_is_held_out_and_named_until_it_changes),
+                TEST(routes__the_message_names_a_part__no_other_is_ever_away),
                 TEST(routes__refused_host_goes__is_told),
                 TEST(https__the_shown_half_is_refused__the_other_is_tried_without_an_ack),
                 TEST(answered__before_it_is_open__counts_once_it_is),

@@ -22,7 +22,8 @@ enum {
         STREAM_RESPONSE_SIZE = 1 << 20, /* a response holds more only when one resource is larger */
         STREAM_NAMES_MAX = 1 << 18,    /* subscriptions per type: twice what 100,000 hosts need, and no leak for more */
         STREAM_NAME_LENGTH_MAX = 1024, /* ours are at most 253 + 63 bytes */
-        STREAM_ERROR_LENGTH_MAX = 1024, /* of an error_detail that is kept for /debug/xds */
+        STREAM_ERROR_LENGTH_MAX =
+                1024, /* of an error_detail that is kept for /debug/xds; longer ones lose their middle */
         STREAM_NONCE_SIZE = 17,
 };
 #define STREAM_ORDER_WAIT (5 * DURATION_SECOND) /* obligation 7: how long one type waits for another's ACK */
@@ -72,6 +73,7 @@ struct stream_outcome {
          * STREAM_ASKS: the version that the client says to have from an earlier stream, so it has accepted it.
          */
         uint64_t tracked;
+        const char *refused; /* with STREAM_NACKS: the request's, whole */
 };
 
 /* False: close the stream with that error (INVALID_ARGUMENT, or RESOURCE_EXHAUSTED when e->code is ENOSPC). */

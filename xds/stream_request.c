@@ -37,6 +37,15 @@ static uint64_t take_tracked(struct state *st, uint64_t nonce)
         return mark;
 }
 
+/* Envoy gives all of what it refuses, before or behind the reason: both ends are kept. */
+static char *error_dup(const char *message)
+{
+        enum { HEAD = STREAM_ERROR_LENGTH_MAX / 4, TAIL = STREAM_ERROR_LENGTH_MAX - HEAD };
+        size_t n = strlen(message);
+        return n <= STREAM_ERROR_LENGTH_MAX ? mem_strdup(message)
+                                            : mem_printf("%.*s ... %s", HEAD, message, message + n - TAIL);
+}
+
 /* A NACK is error_detail alone; the version of a NACK says nothing (ibid., "ACK and NACK semantics summary"). */
 static void note_reply(struct state *st, const struct stream_request *request, uint64_t nonce, int64_t now,
                        struct stream_outcome *outcome)
@@ -51,7 +60,8 @@ static void note_reply(struct state *st, const struct stream_request *request, u
                 return;
         st->nacks++;
         mem_free(st->refused);
-        st->refused = mem_strndup(request->refused, strnlen(request->refused, STREAM_ERROR_LENGTH_MAX));
+        st->refused = error_dup(request->refused);
+        outcome->refused = request->refused;
 }
 
 /* ---- names ---- */

@@ -158,6 +158,25 @@ TEST(obligation_3__delta_ack_and_nack__not_answered_until_the_next_change)
         ack_and_nack(f, STREAM_DELTA);
 }
 
+/* Envoy gives the whole resource before its reason, or behind it. */
+TEST(obligation_3__nack_with_a_long_message__both_ends_are_kept)
+{
+        char message[5000];
+        memset(message, '.', sizeof(message));
+        memcpy(message, "first", 5);
+        memcpy(message + sizeof(message) - 5, "last", 5);
+        stage(f, CDS, "a", "1");
+        struct client *c = open_ads(f, STREAM_SOTW);
+        subscribe(f, c, CDS, NULL);
+        expect(f, c, "CDS a=1");
+        ask(f, c, CDS, (struct ask){.nonce = c->nonces[CDS], .refused = message});
+        struct stream_info info;
+        assert_true(stream_describe(c->stream, CDS, &info));
+        assert_memory_equal(info.refused, "first", 5);
+        assert_string_equal(info.refused + strlen(info.refused) - 4, "last");
+        assert_in_range(strlen(info.refused), STREAM_ERROR_LENGTH_MAX, STREAM_ERROR_LENGTH_MAX + 8);
+}
+
 static void there_and_back(struct fixture *f, enum stream_variant variant)
 {
         stage(f, CDS, "a", "1");
@@ -252,7 +271,7 @@ static void judge(struct fixture *f, struct holdout *h)
         const struct stream_outcome *o = &f->outcome;
         if (!o->tracked)
                 return;
-        if (o->reply == STREAM_NACKS ? holdout_refused(h, o->tracked) : holdout_accepted(h, o->tracked))
+        if (o->reply == STREAM_NACKS ? holdout_refused(h, o->tracked, HOLDOUT_NOBODY) : holdout_accepted(h, o->tracked))
                 publish(f, h);
 }
 
@@ -436,6 +455,7 @@ int main(void)
                 cmocka_unit_test(obligation_3__sotw_ack_and_nack__not_answered_until_the_next_change),
                 cmocka_unit_test(obligation_3__delta_ack_and_nack__not_answered_until_the_next_change),
                 cmocka_unit_test(obligation_3__sotw_change_taken_back_before_it_was_sent__no_frame),
+                cmocka_unit_test(obligation_3__nack_with_a_long_message__both_ends_are_kept),
                 cmocka_unit_test(obligation_3__delta_change_taken_back_before_it_was_sent__no_frame),
                 cmocka_unit_test(obligation_3__sotw_shared_resource__each_answer_tells_its_version),
                 cmocka_unit_test(obligation_3__delta_shared_resource__each_answer_tells_its_version),
