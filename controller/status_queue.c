@@ -239,6 +239,12 @@ int64_t status_queue_due(const struct status_queue *q, int64_t now)
         return due <= now ? 0 : due;
 }
 
+uint64_t status_queue_under_way(const struct status_queue *q, const char *key)
+{
+        const struct item *item = map_get(q->items, key);
+        return item && item->state == ITEM_FLYING ? item->wanted : 0;
+}
+
 /* ---- answers ---- */
 
 enum outcome { WRITTEN, CONFLICT, THROTTLED, REFUSED, MISSING, FORBIDDEN, FAILED };

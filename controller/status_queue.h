@@ -72,6 +72,9 @@ const char *status_answer_result(const struct status_answer *answer);
 
 void status_queue_answered(struct status_queue *q, const char *key, const struct status_answer *answer, int64_t now);
 
+/* What the write that is under way wants: status_write.wanted; 0: there is none. */
+uint64_t status_queue_under_way(const struct status_queue *q, const char *key);
+
 /* Objects that are queued or under way. */
 size_t status_queue_count(const struct status_queue *q);
 size_t status_queue_in_flight(const struct status_queue *q);

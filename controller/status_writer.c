@@ -202,7 +202,10 @@ static struct object *decode_answer(const char *body, size_t n)
         return o;
 }
 
-/* Compares what the API server now holds with what is wanted: a schema that is too old prunes. */
+/*
+ * Compares what the API server now holds with what is wanted: a schema that is too old prunes. When by now something
+ * else is wanted than was sent, the answer says nothing about that.
+ */
 static void check_kept(struct status_writer *w, const char *key, const struct object *kept,
                        struct status_answer *answer)
 {
@@ -218,6 +221,8 @@ static void check_kept(struct status_writer *w, const char *key, const struct ob
         const struct ir_status *status = kept->ingressroute->status;
         if (state.claim_fqdn && state.claim_since == CLAIM_NOW && status && status->claim)
                 state.claim_since = status->claim->since;
+        if (status_plan_wanted(&in) != status_queue_under_way(w->queue, key))
+                return;
         answer->incomplete = status_plan(&in, NULL);
         answer->held = status_plan_held(kept);
         if (!answer->incomplete || w->pruned_logged)

@@ -141,6 +141,16 @@ static void put_site(struct fixture *f, const char *name)
         put(f, text);
 }
 
+static void put_service(struct fixture *f)
+{
+        static const char text[] =
+                "{\"metadata\":{\"namespace\":\"a\",\"name\":\"s\"},\"spec\":{\"ports\":[{\"port\":80}]}}";
+        AUTO_JSON *json = json_read(text, strlen(text), NULL);
+        struct err e = {0};
+        pipeline_put(f->pipeline, object_decode(KIND_SERVICE, json, &(struct object_options){0}, &e), 0);
+        settle(f);
+}
+
 /* The status of the last body sent, as text. */
 static char *last_status(const struct fixture *f)
 {
@@ -251,6 +261,27 @@ static void answer__claim_is_pruned__is_not_written_again_and_said_once(void **s
         done(&f);
 }
 
+static void answer__another_state_is_wanted_by_then__is_not_taken_for_pruned(void **state)
+{
+        (void)state;
+        struct fixture f;
+        pruned_lines = 0;
+        log_set_sink(count_pruned);
+        init(&f);
+        status_writer_set_leader(f.writer, true);
+        put_site(&f, "one");
+        settle(&f);
+        assert_non_null(strstr(f.sent[0].body, "[ServiceNotFound]"));
+        put_service(&f);
+        settle(&f);
+        answer(&f, "one", 200, NULL);
+        assert_int_equal(pruned_lines, 0);
+        assert_int_equal(f.count, 2);
+        assert_null(strstr(f.sent[1].body, "[ServiceNotFound]"));
+        log_set_sink(NULL);
+        done(&f);
+}
+
 static void answer__none__is_tried_again_from_the_same_object(void **state)
 {
         (void)state;
@@ -314,16 +345,6 @@ static void answer__no_object__is_taken_without_a_crash(void **state)
         done(&f);
 }
 
-static void put_service(struct fixture *f)
-{
-        static const char text[] =
-                "{\"metadata\":{\"namespace\":\"a\",\"name\":\"s\"},\"spec\":{\"ports\":[{\"port\":80}]}}";
-        AUTO_JSON *json = json_read(text, strlen(text), NULL);
-        struct err e = {0};
-        pipeline_put(f->pipeline, object_decode(KIND_SERVICE, json, &(struct object_options){0}, &e), 0);
-        settle(f);
-}
-
 static void turned__invalid_then_valid__each_is_told_once_it_is_written(void **state)
 {
         (void)state;
@@ -369,6 +390,7 @@ int main(void)
                 cmocka_unit_test(follower__becomes_leader__takes_up_what_is_unwritten),
                 cmocka_unit_test(leader__loses_the_lease__writes_no_more),
                 cmocka_unit_test(answer__claim_is_pruned__is_not_written_again_and_said_once),
+                cmocka_unit_test(answer__another_state_is_wanted_by_then__is_not_taken_for_pruned),
                 cmocka_unit_test(answer__none__is_tried_again_from_the_same_object),
                 cmocka_unit_test(answer__conflict__is_recomputed_from_what_the_watch_brings),
                 cmocka_unit_test(object__deleted_while_under_way__answer_is_dropped),
