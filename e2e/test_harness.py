@@ -6,8 +6,10 @@ import re
 import pytest
 
 from harness.basics import ROOT
+from harness.client import Load, assert_shares
 from harness.kube import Answer, parse_warning
 from harness.scenario import Expected, Scenario, Verdict, load_all
+from harness.upstream import Upstreams
 
 DENIED = Answer(422, {"message": 'denied: spec.a: Invalid value: "x": no [PathInvalid]'}, [])
 WARNED = Answer(201, {}, ["spec.b: Not found [ServiceNotFound]"])
@@ -91,3 +93,46 @@ def test_scenarios__every_rule__fires_somewhere():
         fired |= {rule for text in scenario.lint.values() for rule in str(text).split()}
     fired.add("EnvoyRejected")  # no object makes an Envoy refuse: test_envoy_rejected.py
     assert rules and not rules - fired, f"no scenario for {sorted(rules - fired)}: see README.md"
+
+
+# ---- clients and upstreams of the traffic tests ----
+
+@pytest.fixture
+def upstream():
+    upstreams = Upstreams()
+    yield upstreams.http("web")
+    upstreams.close()
+
+
+def test_load__all_answers_are_right__passes_and_has_counted(upstream):
+    with Load(upstream.port, "any.test") as load:
+        load.more(50)
+    assert load.answered >= 50 and not load.failures
+
+
+def test_load__one_wrong_answer__fails_and_says_which(upstream):
+    with pytest.raises(AssertionError, match=r"1 of \d+ requests failed:\n.*503"):
+        with Load(upstream.port, "any.test") as load:
+            load.more()
+            upstream.statuses = [503]
+            load.more(50)
+
+
+def test_load__connections_are_cut__fails(upstream):
+    with pytest.raises(AssertionError, match="requests failed"):
+        with Load(upstream.port, "any.test") as load:
+            load.more()
+            upstream.stop()
+            upstream.start()
+            load.more()
+
+
+def test_load__hardly_a_request__is_no_proof(upstream):
+    with pytest.raises(AssertionError, match="that shows nothing"):
+        with Load(upstream.port, "any.test"):
+            pass
+
+
+def test_shares__weights_swapped__are_noticed():
+    with pytest.raises(AssertionError, match="a got 900 of 1000"):
+        assert_shares({"a": 900, "b": 100}, {"a": 0.8, "b": 0.2})

@@ -6,7 +6,7 @@ import contextlib
 
 import pytest
 
-from harness.client import Connection
+from harness.client import Connection, assert_shares
 from harness.traffic import route
 
 
@@ -75,15 +75,6 @@ def shares(edge, host, count=1000):
     with contextlib.closing(Connection(edge.ports.http)) as connection:
         answers = [connection.ask(host) for _ in range(count)]
     return collections.Counter(a.who if a.status == 200 else a.status for a in answers)
-
-
-def assert_shares(counted, expected):
-    """Six standard deviations of a binomial distribution: a false alarm once in 500 million runs."""
-    total = sum(counted.values())
-    assert set(counted) == set(expected)
-    for name, share in expected.items():
-        slack = 6 * (total * share * (1 - share)) ** 0.5
-        assert abs(counted[name] - total * share) <= slack, f"{name} got {counted[name]} of {total}, not {share:.0%}"
 
 
 @pytest.mark.parametrize("weights, expected", [

@@ -141,3 +141,12 @@ def websocket(port, host, path="/"):
             break
         head += data
     return int(head.split(b" ")[1]), sock
+
+
+def assert_shares(counted, expected):
+    """Six standard deviations of a binomial distribution: a false alarm once in 500 million runs."""
+    total = sum(counted.values())
+    assert set(counted) == set(expected)
+    for name, share in expected.items():
+        slack = 6 * (total * share * (1 - share)) ** 0.5
+        assert abs(counted[name] - total * share) <= slack, f"{name} got {counted[name]} of {total}, not {share:.0%}"
