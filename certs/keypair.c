@@ -16,6 +16,10 @@ struct stamps {
         struct file_stamp file[FILE_COUNT];
 };
 
+struct ends {
+        int64_t crt, ca; /* microseconds since 1970; ca 0: there is none */
+};
+
 struct keypair {
         char *name;
         char *path[FILE_COUNT]; /* [FILE_CA] NULL where none is wanted */
@@ -23,7 +27,7 @@ struct keypair {
         bool refused;           /* it was found wanting: look again, dates may begin to hold */
         pthread_mutex_t lock;   /* for what follows; held for a copy only */
         struct pair *pair;
-        int64_t not_after;
+        struct ends ends; /* of the pair */
         char problem[ERR_TEXT_MAX];
 };
 
@@ -57,8 +61,23 @@ static bool check_dates(const struct inspect_facts *facts, int64_t now, struct e
         return now >= facts->not_before || err_set(e, "not valid before %s", text);
 }
 
+/* When nobody can be verified by the bundle any more. */
+static bool check_bundle(struct arena *a, const struct buf *ca, int64_t *end, struct err *e)
+{
+        struct inspect_cert *certs;
+        size_t count;
+        const char *problem;
+        if (!inspect_bundle(a, buf_data(ca), buf_len(ca), &certs, &count, &problem))
+                return err_set(e, "%s", problem);
+        for (size_t i = 0; i < count; i++) {
+                if (certs[i].not_after > *end)
+                        *end = certs[i].not_after;
+        }
+        return true;
+}
+
 static bool check(const struct keypair *k, const struct buf *crt, const struct buf *key, const struct buf *ca,
-                  int64_t now, int64_t *not_after, struct err *e)
+                  int64_t now, struct ends *ends, struct err *e)
 {
         AUTO(arena) *a = arena_new(1024);
         struct inspect_facts facts;
@@ -67,30 +86,27 @@ static bool check(const struct keypair *k, const struct buf *crt, const struct b
                 return err_set(e, "%s, %s: %s", k->path[FILE_CRT], k->path[FILE_KEY], facts.problem);
         if (!check_dates(&facts, now, e))
                 return err_wrap(e, "%s", k->path[FILE_CRT]);
-        const char *problem = ca ? inspect_ca(a, buf_data(ca), buf_len(ca)) : NULL;
-        if (problem)
-                return err_set(e, "%s: %s", k->path[FILE_CA], problem);
-        *not_after = facts.not_after;
-        return true;
+        ends->crt = facts.not_after;
+        return !ca || check_bundle(a, ca, &ends->ca, e) || err_wrap(e, "%s", k->path[FILE_CA]);
 }
 
-static struct pair *load(const struct keypair *k, int64_t now, int64_t *not_after, struct err *e)
+static struct pair *load(const struct keypair *k, int64_t now, struct ends *ends, struct err *e)
 {
         AUTO(buf) *crt = file_read(k->path[FILE_CRT], INSPECT_CHAIN_BYTES_MAX, e);
         AUTO(buf) *key = crt ? file_read_secret(k->path[FILE_KEY], INSPECT_KEY_BYTES_MAX, e) : NULL;
         AUTO(buf) *ca = key && k->path[FILE_CA] ? file_read(k->path[FILE_CA], INSPECT_BUNDLE_BYTES_MAX, e) : NULL;
-        if (!key || (k->path[FILE_CA] && !ca) || !check(k, crt, key, ca, now, not_after, e))
+        if (!key || (k->path[FILE_CA] && !ca) || !check(k, crt, key, ca, now, ends, e))
                 return NULL;
         return pair_new(buf_data(crt), buf_len(crt), buf_data(key), buf_len(key), ca ? buf_data(ca) : NULL,
                         ca ? buf_len(ca) : 0);
 }
 
-static void use(struct keypair *k, struct pair *pair, int64_t not_after)
+static void use(struct keypair *k, struct pair *pair, struct ends ends)
 {
         pthread_mutex_lock(&k->lock);
         struct pair *old = k->pair;
         k->pair = pair;
-        k->not_after = not_after;
+        k->ends = ends;
         k->problem[0] = '\0';
         pthread_mutex_unlock(&k->lock);
         pair_unref(old);
@@ -117,7 +133,7 @@ struct keypair *keypair_new(const struct keypair_files *files, int64_t now, stru
         k->path[FILE_KEY] = mem_strdup(files->key);
         k->path[FILE_CA] = mem_strdup(files->ca);
         k->seen = stamps_get(k);
-        k->pair = load(k, now, &k->not_after, e);
+        k->pair = load(k, now, &k->ends, e);
         return k->pair ? mem_take(&k) : NULL;
 }
 
@@ -139,8 +155,8 @@ bool keypair_poll(struct keypair *k, int64_t now)
         if (stamps_equal(&before, &k->seen) && !k->refused)
                 return false;
         struct err e = {0};
-        int64_t not_after = 0;
-        struct pair *pair = load(k, now, &not_after, &e);
+        struct ends ends = {0};
+        struct pair *pair = load(k, now, &ends, &e);
         struct stamps after = stamps_get(k);
         if (!stamps_equal(&before, &after)) {
                 /* Swapped under our eyes: the next look finds all of it in place. */
@@ -153,7 +169,7 @@ bool keypair_poll(struct keypair *k, int64_t now)
                 refuse(k, &e);
                 return false;
         }
-        use(k, pair, not_after);
+        use(k, pair, ends);
         log_info("certificate files reloaded", "name", k->name, NULL);
         return true;
 }
@@ -166,12 +182,22 @@ struct pair *keypair_get(struct keypair *k)
         return p;
 }
 
-int64_t keypair_not_after(struct keypair *k)
+static struct ends get_ends(struct keypair *k)
 {
         pthread_mutex_lock(&k->lock);
-        int64_t not_after = k->not_after;
+        struct ends ends = k->ends;
         pthread_mutex_unlock(&k->lock);
-        return not_after;
+        return ends;
+}
+
+int64_t keypair_not_after(struct keypair *k)
+{
+        return get_ends(k).crt;
+}
+
+int64_t keypair_ca_not_after(struct keypair *k)
+{
+        return get_ends(k).ca;
 }
 
 void keypair_problem(struct keypair *k, char text[ERR_TEXT_MAX])

@@ -37,5 +37,7 @@ struct pair *keypair_get(struct keypair *k) __attribute__((returns_nonnull));
 
 /* When the pair in use expires: microseconds since 1970. */
 int64_t keypair_not_after(struct keypair *k);
+/* When the last of the CAs that go with it expires; 0 where there are none. */
+int64_t keypair_ca_not_after(struct keypair *k);
 /* Why the files are not what is in use, one line; "" while they are. */
 void keypair_problem(struct keypair *k, char text[ERR_TEXT_MAX]);

@@ -230,6 +230,23 @@ static void keypair_new__unusable_files__says_which(void **state)
         assert_non_null(strstr(e.text, f->crt));
 }
 
+static void keypair_ca_not_after__several_cas__that_of_the_last(void **state)
+{
+        struct folder *f = *state;
+        struct err e = {0};
+        AUTO(keypair) *k = keypair_new(&f->files, start + day, &e);
+        assert_true(keypair_ca_not_after(k) == start + 1000 * day);
+        AUTO(pair) *next = issue_ca(start, start + 3000 * day, &e);
+        AUTO(pair) *same = leaf(f, start, start + 10 * day);
+        AUTO_STR *both = mem_printf("%s%s", next->crt, f->authority->crt);
+        publish(f, same->crt, same->key, both);
+        assert_true(keypair_poll(k, start + day));
+        assert_true(keypair_ca_not_after(k) == start + 3000 * day);
+        f->files.ca = NULL;
+        AUTO(keypair) *none = keypair_new(&f->files, start + day, &e);
+        assert_true(keypair_ca_not_after(none) == 0);
+}
+
 static void keypair_new__no_bundle_wanted__none_is_read(void **state)
 {
         struct folder *f = *state;
@@ -254,6 +271,7 @@ int main(void)
                 TEST(keypair_poll__file_gone__old_stays),
                 TEST(keypair_poll__valid_from_tomorrow__taken_tomorrow),
                 TEST(keypair_new__unusable_files__says_which),
+                TEST(keypair_ca_not_after__several_cas__that_of_the_last),
                 TEST(keypair_new__no_bundle_wanted__none_is_read),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -342,6 +342,7 @@ static bool start(struct server *s, struct err *e)
         if (!start_webhook(s, e) || !serve_xds_start(s, e))
                 return false;
         add_reader(s);
+        s->certificates = certificates_new(s);
         serve_check_certificates(s);
         if (!serve_http_start(s, e) || !connect_kubernetes(s, e))
                 return false;
@@ -373,6 +374,7 @@ static void finish(struct server *s)
         event_writer_free(s->events);
         pipeline_free(s->pipeline);
         store_free(s->store);
+        certificates_free(s->certificates);
         keypair_free(s->keypair);
         keypair_free(s->xds_keypair);
         health_free(s->health);

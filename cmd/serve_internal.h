@@ -41,7 +41,8 @@ struct server {
         struct health *health;
         struct http *http, *debug_http;
         struct loop_calls *calls;
-        struct keypair *keypair;     /* NULL: no webhook */
+        struct keypair *keypair; /* NULL: no webhook */
+        struct certificates *certificates;
         struct keypair *xds_keypair; /* NULL: no xDS, or without TLS */
 
         pthread_rwlock_t lock; /* of store and policy */
@@ -112,7 +113,13 @@ size_t serve_xds_held(const struct server *s);
 /* serve_meter.c: counts what the client does; looks after the certificates */
 void serve_observe_client(struct server *s);
 /* Takes up new files, and says how long what is in use is good. */
+/* Looks at their files, and tells health and metrics. */
 void serve_check_certificates(struct server *s);
+
+/* Hears of changes of the files, so that they are looked at soon. */
+struct certificates;
+struct certificates *certificates_new(struct server *s) __attribute__((returns_nonnull));
+void certificates_free(struct certificates *c);
 
 /* serve_http.c */
 bool serve_http_start(struct server *s, struct err *e);

@@ -4,13 +4,14 @@
 import shutil
 import signal
 import ssl
+import subprocess
 import time
 
 import pytest
 
 from harness import cluster as clusters
 from harness import server as servers
-from harness.basics import free_port, until
+from harness.basics import binary, free_port, until
 from test_webhook import review, route
 
 
@@ -19,8 +20,8 @@ def started(cluster, tmp_path):
     """started(*flags): a server of the test's own, without leadership, ended with the test."""
     running = []
 
-    def start(*flags, wait=True, on=cluster):
-        server = servers.Server(on, tmp_path, ["--disable-leader-election", "--disable", "status", *flags])
+    def start(*flags, wait=True, on=cluster, certificates=None):
+        server = servers.Server(on, tmp_path, ["--disable-leader-election", "--disable", "status", *flags], certificates)
         running.append(server)
         return server.start(wait)
     yield start
@@ -59,6 +60,22 @@ def test_certificates__replaced_on_disk__served_without_restart(started, tmp_pat
         shutil.copy(renewed / name, server.certificates / name)
     until(lambda: served_certificate(server) != before, "the new certificate", 30)
     assert server.post(review(route()))[0] == 200
+    until(lambda: server.metric("gatehouse_certificate_reloads_total", name="webhook") >= 1, "the reload to be counted")
+
+
+def test_certificates__near_their_end__ready_with_a_warning_and_metrics(started, tmp_path):
+    pem = tmp_path / "short" / "gatehouse-webhook-tls"
+    subprocess.run([binary("gatehouse"), "certgen", "--pem", pem.parent, "--ip", "127.0.0.1", "--certificate-lifetime", "240h",
+                    "--ca-lifetime", "480h"], check=True, capture_output=True)
+    server = started("--webhook-client-ca-file", pem / "ca.crt", certificates=pem)
+    status, text = server.http("/readyz")
+    lines = {line.partition(":")[0]: line for line in text.splitlines()}
+    assert status == 200, text
+    assert "warning: good until" in lines["certificate webhook"] and "CA until" in lines["certificate webhook"], text
+    days = {name: server.metric("gatehouse_certificate_expiry_seconds", name=name) / 86400
+            for name in ("webhook", "webhook-client-ca", "xds", "xds-ca")}
+    assert 9 < days["webhook"] <= 10 and 9 < days["xds"] <= 10, days
+    assert 19 < days["webhook-client-ca"] <= 20 and 19 < days["xds-ca"] <= 20, days
 
 
 def test_certificates__spoiled_on_disk__the_old_ones_stay(started):
