@@ -75,6 +75,8 @@ struct serve_options {
         unsigned disable; /* DISABLE_* */
         struct string_list ignore_objects;
         int64_t shutdown_delay; /* nanoseconds, as every duration here */
+        const char *ingress_status_address;
+        const char *envoy_service; /* "namespace/name" */
 };
 
 struct certgen_options {

@@ -13,7 +13,7 @@
 #include <strings.h>
 #include <sys/un.h>
 
-enum { NAMESPACE_LENGTH_MAX = 63 };
+enum { NAMESPACE_LENGTH_MAX = 63, HOST_BYTES_MAX = 253 };
 
 /* A misspelt kind would step over nothing, and the server would fail on. */
 static bool check_ignored(const char *key, struct err *e)
@@ -113,6 +113,27 @@ static bool check_envoy(struct options *o, struct err *e)
         return true;
 }
 
+/* "a/b" */
+static bool is_pair(const char *text)
+{
+        const char *slash = strchr(text, '/');
+        return slash && slash != text && slash[1] && !strchr(slash + 1, '/');
+}
+
+/* What the API server would refuse, each time anew. */
+static bool check_ingress_status(const struct serve_options *s, struct err *e)
+{
+        const char *address = s->ingress_status_address;
+        if (address && s->envoy_service)
+                return err_set(e, "--ingress-status-address and --envoy-service exclude each other");
+        if (address && (strlen(address) > HOST_BYTES_MAX ||
+                        address[strspn(address, "abcdefghijklmnopqrstuvwxyz0123456789.:-")] != '\0'))
+                return err_set(e, "--ingress-status-address: \"%.80s\" is neither an IP address nor a host name",
+                               address);
+        return !s->envoy_service || is_pair(s->envoy_service) ||
+               err_set(e, "--envoy-service: \"%.80s\" is not NAMESPACE/NAME", s->envoy_service);
+}
+
 /* ---- commands ---- */
 
 static bool check_serve(struct options *o, struct err *e)
@@ -129,6 +150,8 @@ static bool check_serve(struct options *o, struct err *e)
                 if (!check_ignored(s->ignore_objects.items[i], e))
                         return false;
         }
+        if (!check_ingress_status(s, e))
+                return false;
         return s->disable & DISABLE_XDS || (check_xds(s, e) && check_envoy(o, e));
 }
 
@@ -186,10 +209,10 @@ static bool check_admin(const char *path, struct err *e)
 
 static bool check_explain(const struct options *o, struct err *e)
 {
-        const char *from = o->explain.from, *slash = from ? strchr(from, '/') : NULL;
+        const char *from = o->explain.from;
         if (o->arguments.count != 1)
                 return err_set(e, "gatehouse explain needs one URL, such as https://host/path");
-        if (from && (!slash || slash == from || !slash[1] || strchr(slash + 1, '/')))
+        if (from && !is_pair(from))
                 return err_set(e, "--from: \"%.80s\" is not NAMESPACE/NAME", from);
         const char *colon = strrchr(o->explain.server, ':');
         return (colon && colon != o->explain.server && colon[1] &&

@@ -45,6 +45,8 @@ static void arm_work(struct server *s)
         int64_t due = pipeline_due(s->pipeline);
         if (s->writer && status_writer_due(s->writer) < due)
                 due = status_writer_due(s->writer);
+        if (s->ingress_writer && ingress_writer_due(s->ingress_writer) < due)
+                due = ingress_writer_due(s->ingress_writer);
         if (due == INT64_MAX) {
                 event_del(s->work);
                 return;
@@ -77,6 +79,8 @@ static void work(evutil_socket_t fd, short what, void *arg)
                 status_writer_turn(s->writer);
                 trim_after_first_writes(s);
         }
+        if (s->ingress_writer)
+                ingress_writer_turn(s->ingress_writer);
         s->working = false;
         arm_work(s);
 }
@@ -294,8 +298,10 @@ static void make_pipeline(struct server *s)
                         .wake = wake,
                         .arg = s,
                 });
-        if (s->writer)
+        if (s->writer) {
                 s->events = serve_make_events(s);
+                s->ingress_writer = serve_make_ingress_writer(s, draw_random, wake);
+        }
         const struct serve_options *o = &s->options->serve;
         s->webhook_state = (struct webhook_state){
                 .lock = &s->lock,
@@ -372,6 +378,8 @@ static void finish(struct server *s)
         serve_xds_free(s->xds);
         status_writer_free(s->writer);
         event_writer_free(s->events);
+        ingress_writer_free(s->ingress_writer);
+        mem_free(s->envoy_service_namespace);
         pipeline_free(s->pipeline);
         store_free(s->store);
         certificates_free(s->certificates);

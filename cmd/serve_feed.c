@@ -380,6 +380,17 @@ void feeds_free(struct feeds *f)
         mem_free(f);
 }
 
+const char *feeds_ingress_collection(const struct feeds *feeds)
+{
+        static const char *const collections[] = {"/apis/networking.k8s.io/v1", "/apis/networking.k8s.io/v1beta1"};
+        for (size_t i = 0; i < COUNT_OF(feeds->feeds); i++) {
+                const struct feed *f = &feeds->feeds[i];
+                if (f->spec->kind == KIND_INGRESS && f->path)
+                        return collections[str_has_prefix(f->path, collections[1])];
+        }
+        return collections[0];
+}
+
 void feeds_tick(struct feeds *feeds)
 {
         int64_t now = time_monotonic();

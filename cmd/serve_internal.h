@@ -11,6 +11,7 @@
 #include "cmd/loop_call.h"
 #include "cmd/options.h"
 #include "controller/event_writer.h"
+#include "controller/ingress_writer.h"
 #include "controller/pipeline.h"
 #include "controller/status_queue.h"
 #include "controller/status_writer.h"
@@ -29,6 +30,7 @@ struct xds_server;
 struct serve_write {
         struct server *server;
         const char *key; /* NULL: free */
+        void (*answered)(struct server *s, const char *key, const struct response *r);
 };
 
 struct server {
@@ -49,9 +51,11 @@ struct server {
         struct store *store;
         struct policy policy;
         struct pipeline *pipeline;
-        struct status_writer *writer; /* NULL: --disable status */
-        struct event_writer *events;  /* likewise */
-        struct serve_write writes[STATUS_IN_FLIGHT_MAX];
+        struct status_writer *writer;          /* NULL: --disable status */
+        struct event_writer *events;           /* likewise */
+        struct ingress_writer *ingress_writer; /* NULL: no addresses are to be written */
+        char *envoy_service_namespace;
+        struct serve_write writes[STATUS_IN_FLIGHT_MAX], ingress_writes[STATUS_IN_FLIGHT_MAX];
         struct webhook_state webhook_state;
         struct webhook_server *webhook;
         struct xds *xds; /* NULL: --disable xds */
@@ -76,6 +80,8 @@ void serve_fail(struct server *s, const struct err *e);
 /* serve_feed.c: Kubernetes to pipeline, one reflector a kind */
 struct feeds *feeds_new(struct server *s) __attribute__((returns_nonnull));
 void feeds_free(struct feeds *f);
+/* "/apis/networking.k8s.io/v1": in which version Ingresses are listed; they must have been. */
+const char *feeds_ingress_collection(const struct feeds *f);
 /* Once a second: ages for metrics. */
 void feeds_tick(struct feeds *f);
 
@@ -171,3 +177,7 @@ void serve_status_turned(const struct object *o, void *arg);
 
 /* serve_status.c */
 void serve_status_send(const char *key, const char *namespace, const char *name, const char *body, size_t n, void *arg);
+void serve_ingress_send(const char *key, const char *namespace, const char *name, const char *body, size_t n,
+                        void *arg);
+/* NULL when the options name no address. */
+struct ingress_writer *serve_make_ingress_writer(struct server *s, uint32_t (*random)(void), void (*wake)(void *arg));

@@ -40,6 +40,8 @@ void leader_advance(struct leader *l)
                 return;
         event_writer_set_leader(s->events, writing);
         status_writer_set_leader(s->writer, writing);
+        if (s->ingress_writer)
+                ingress_writer_set_leader(s->ingress_writer, writing);
 }
 
 bool leader_is_writing(const struct leader *l)

@@ -56,7 +56,7 @@ def use_everything(cluster, directory):
         for webhook in obj["webhooks"]:
             webhook["rules"] = []  # nobody would answer
         kube.apply(obj)
-    server = servers.Server(cluster, directory)
+    server = servers.Server(cluster, directory, ["--ingress-status-address", "192.0.2.7"])
     try:
         certgen(cluster)
         certgen(cluster, "--rotate-ca")
@@ -65,7 +65,12 @@ def use_everything(cluster, directory):
                     "metadata": {"name": "access", "namespace": "default"},
                     "spec": {"virtualhost": {"fqdn": "access.test"},
                              "routes": [{"match": "/", "services": [{"name": "none", "port": 80}]}]}})
+        kube.apply({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress",
+                    "metadata": {"name": "access", "namespace": "default",
+                                 "annotations": {"kubernetes.io/ingress.class": "contour"}},
+                    "spec": {"rules": [{"host": "ingress.access.test"}]}})
         until(lambda: kube.list("Event", "default"), "the event", 30)
+        until(lambda: kube.get("Ingress", "default", "access")["status"]["loadBalancer"], "the address", 30)
         until(lambda: "update" in {r[3] for r in requests(cluster) if r[2] == "leases"}, "the lease to be renewed", 30)
     finally:
         server.stop()

@@ -88,6 +88,9 @@ const char *decode_keep(struct decode *d, const json_t *string);
 /* The host name normalised; host itself when it is so already. */
 const char *decode_host(struct decode *d, const char *host);
 
+/* status.loadBalancer.ingress of an object; what is of another form is left out. */
+const struct lb_address *decode_load_balancer(struct decode *d, const json_t *json, size_t *count);
+
 /* One for each kind: reads json into the union of o, whose metadata is there. */
 typedef void decode_kind_fn(struct decode *d, const json_t *json, struct object *o);
 decode_kind_fn decode_ingressroute, decode_tlscertificatedelegation, decode_ingress, decode_ingressclass,

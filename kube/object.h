@@ -166,6 +166,12 @@ struct ingress_tls {
         const char *secret_name; /* NULL: not given */
 };
 
+/* How something is reached from outside (core v1, LoadBalancerIngress); one of the two, the other is NULL. */
+struct lb_address {
+        const char *ip, *hostname;
+};
+enum { LB_ADDRESSES_MAX = 64 }; /* more are not read */
+
 struct ingress {
         const char *class_name; /* spec.ingressClassName; NULL: not given */
         const struct ingress_backend *default_backend;
@@ -173,6 +179,8 @@ struct ingress {
         size_t rule_count;
         const struct ingress_tls *tls;
         size_t tls_count;
+        const struct lb_address *addresses; /* status.loadBalancer.ingress */
+        size_t address_count;
 };
 
 struct ingressclass {
@@ -193,6 +201,8 @@ struct service {
         const char *external_name; /* not NULL: type ExternalName */
         const struct service_port *ports;
         size_t port_count;
+        const struct lb_address *addresses; /* status.loadBalancer.ingress */
+        size_t address_count;
 };
 
 /* What a certificate and key pair says of itself (certs/inspect fills it). */

@@ -2,6 +2,25 @@
 /* Service and Namespace (Kubernetes API reference, core v1). */
 #include "kube/decode.h"
 
+/* ---- load balancers ---- */
+
+const struct lb_address *decode_load_balancer(struct decode *d, const json_t *json, size_t *count)
+{
+        const json_t *list = decode_member(decode_member(decode_member(json, "status"), "loadBalancer"), "ingress");
+        size_t n = json_array_size(list) < LB_ADDRESSES_MAX ? json_array_size(list) : LB_ADDRESSES_MAX;
+        struct lb_address *items = n ? arena_calloc(d->arena, n, sizeof(*items)) : NULL;
+        *count = 0;
+        for (size_t i = 0; i < n; i++) {
+                const json_t *ip = decode_member(json_array_get(list, i), "ip");
+                const json_t *hostname = decode_member(json_array_get(list, i), "hostname");
+                if (json_is_string(ip) && json_string_length(ip))
+                        items[(*count)++].ip = decode_keep(d, ip);
+                else if (json_is_string(hostname) && json_string_length(hostname))
+                        items[(*count)++].hostname = decode_keep(d, hostname);
+        }
+        return items;
+}
+
 /* ---- Service ---- */
 
 static const struct field port_fields[] = {
@@ -61,6 +80,7 @@ void decode_service(struct decode *d, const json_t *json, struct object *o)
 {
         struct service *service = arena_alloc(d->arena, sizeof(*service));
         decode_shape(d, NULL, &service_shape, json, service);
+        service->addresses = decode_load_balancer(d, json, &service->address_count);
         o->service = service;
 }
 

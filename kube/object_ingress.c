@@ -149,6 +149,7 @@ void decode_ingress(struct decode *d, const json_t *json, struct object *o)
 {
         struct ingress *ingress = arena_alloc(d->arena, sizeof(*ingress));
         decode_shape(d, NULL, &ingress_shape, json, ingress);
+        ingress->addresses = decode_load_balancer(d, json, &ingress->address_count);
         o->ingress = ingress;
 }
 
