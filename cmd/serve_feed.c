@@ -104,10 +104,11 @@ static const char *resource_of(const struct feed *f)
 
 static enum kind kind_of(const struct discovery_candidate *c)
 {
-        unsigned kind = 0;
-        while (!str_equal(kind_info((enum kind)kind)->resource, c->resource))
-                assert(++kind < KIND_COUNT);
-        return (enum kind)kind;
+        for (unsigned kind = 0; kind < KIND_COUNT; kind++)
+                if (str_equal(kind_info((enum kind)kind)->resource, c->resource))
+                        return (enum kind)kind;
+        assert(false && "a candidate of no kind");
+        __builtin_unreachable();
 }
 
 /* ---- what the reflector says ---- */
