@@ -23,7 +23,9 @@ struct published {
         struct published *next, *prev; /* while noted */
         struct translation *noted;     /* what it is to be; NULL: gone */
         struct host_uses *uses;
-        bool is_noted, has_https_routes;
+        uint64_t https_routes; /* mark of their version; 0: none */
+        uint64_t refused;      /* the mark of those that an Envoy has refused; 0: none */
+        bool is_noted;
         char name[];
 };
 
@@ -145,11 +147,11 @@ static void stage_https_routes(struct publisher *p, struct published *h, const s
 {
         if (routes) {
                 cache_set(p->options.cache, routes, NULL);
-        } else if (h->has_https_routes) {
+        } else if (h->https_routes) {
                 AUTO(arena) *a = arena_new(512);
                 cache_remove(p->options.cache, RESOURCE_ROUTE_CONFIGURATION, https_routes_name(a, h->name));
         }
-        h->has_https_routes = routes;
+        h->https_routes = routes ? cache_mark(routes->version) : 0;
 }
 
 /* Stages what h is to be; NULL: nothing, and h is freed. */
@@ -167,9 +169,14 @@ static void stage(struct publisher *p, struct published *h, const struct transla
         published_free(h);
 }
 
+static struct published *published_find(const struct publisher *p, const char *name)
+{
+        return table_find(&p->hosts, hash_name(name), name);
+}
+
 static struct published *published_get(struct publisher *p, const char *name)
 {
-        struct published *h = table_find(&p->hosts, hash_name(name), name);
+        struct published *h = published_find(p, name);
         if (h)
                 return h;
         size_t n = strlen(name) + 1;
@@ -268,6 +275,24 @@ static void tell_refused(const char *host, void *arg)
                 p->options.refused(host, true, p->options.arg);
 }
 
+/* Routes on TLS are the host's own: an Envoy that refuses them goes on with what it last accepted. */
+static bool has_refused_routes(const struct publisher *p, const char *host)
+{
+        const struct published *h = published_find(p, host);
+        return h && h->refused && h->refused == h->https_routes;
+}
+
+static void note_refused_routes(struct publisher *p, const struct cache_name *name)
+{
+        struct published *h = str_has_prefix(name->text, HTTPS_ROUTES_PREFIX)
+                                      ? published_find(p, name->text + strlen(HTTPS_ROUTES_PREFIX))
+                                      : NULL;
+        if (!h || name->type != RESOURCE_ROUTE_CONFIGURATION || name->mark != h->https_routes)
+                return;
+        h->refused = name->mark;
+        tell_refused(h->name, p);
+}
+
 static void tell_not_refused(const char *host, void *value, void *arg)
 {
         (void)value;
@@ -275,6 +300,8 @@ static void tell_not_refused(const char *host, void *value, void *arg)
         for (size_t i = 0; i < SHARED_COUNT; i++)
                 if (holdout_is_refused(p->shared[i].holdout, host))
                         return;
+        if (has_refused_routes(p, host))
+                return;
         if (p->options.refused)
                 p->options.refused(host, false, p->options.arg);
         map_remove(p->refused, host);
@@ -335,6 +362,8 @@ size_t publisher_answered(struct publisher *p, enum resource_type type, const st
                           int64_t now)
 {
         struct shared *s = find_shared(p, type);
+        if (outcome->culprit)
+                note_refused_routes(p, outcome->culprit);
         if (!s || !outcome->tracked)
                 return 0;
         if (!cache_is_open(p->options.cache)) {

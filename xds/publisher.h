@@ -51,7 +51,10 @@ AUTO_DEFINE(publisher)
 void publisher_host_changed(struct publisher *p, const struct host *old, const struct host *new);
 /* Either may be NULL; objects of any kind. Only notes what is to be read again. */
 void publisher_stored(struct publisher *p, const struct object *old, const struct object *new);
-/* An ACK, a NACK, or what a client has brought with it, about a tracked resource. The number of resources changed. */
+/*
+ * An ACK, a NACK, or what a client has brought with it, about a tracked resource; or the NACK of the only resource of a
+ * response. The number of resources changed.
+ */
 size_t publisher_answered(struct publisher *p, enum resource_type type, const struct stream_outcome *outcome,
                           int64_t now);
 

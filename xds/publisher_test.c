@@ -274,6 +274,34 @@ static void https__the_shown_half_is_refused__the_other_is_tried_without_an_ack(
         assert_int_equal(map_count(w->refused), 1);
 }
 
+/* What a host has on TLS is its own: nothing is held out, the Envoy keeps what it had. */
+static void https_routes__refused__their_host_is_named_until_they_change(void **state)
+{
+        struct world *w = *state;
+        world_put(w, "{'svc': 'a/web'}");
+        world_put(w, "{'secret': 'a/cert', 'names': ['*.example']}");
+        world_put(w, "{'ir': 'a/x', 'fqdn': 'x.example', 'tls': 'cert', 'routes': ['/ web']}");
+        world_settle(w);
+        const struct stream_outcome refused = {
+                .reply = STREAM_NACKS,
+                .refused = "no",
+                .culprit = cache_name_find(w->cache, RESOURCE_ROUTE_CONFIGURATION, "https/x.example"),
+        };
+        assert_non_null(refused.culprit);
+        assert_int_equal(publisher_answered(w->publisher, RESOURCE_ROUTE_CONFIGURATION, &refused, 5), 0);
+        assert_non_null(map_get(w->refused, "x.example"));
+        world_put(w, "{'ir': 'a/other', 'fqdn': 'y.example', 'routes': ['/ web']}");
+        world_settle(w);
+        assert_int_equal(map_count(w->refused), 1);
+        world_put(w, "{'ir': 'a/x', 'fqdn': 'x.example', 'tls': 'cert', 'routes': ['/y web']}");
+        world_settle(w);
+        assert_int_equal(map_count(w->refused), 0);
+        assert_int_equal(publisher_answered(w->publisher, RESOURCE_ROUTE_CONFIGURATION, &refused, 9), 0);
+        world_remove(w, KIND_INGRESSROUTE, "a", "x");
+        world_settle(w);
+        assert_int_equal(map_count(w->refused), 0);
+}
+
 /* gatehouse restarts, an Envoy comes back before the build: what it has serves as accepted, nothing of it is suspect.
  */
 static void answered__before_it_is_open__counts_once_it_is(void **state)
@@ -326,6 +354,7 @@ int main(void)
                 TEST(routes__the_message_names_a_part__no_other_is_ever_away),
                 TEST(routes__refused_host_goes__is_told),
                 TEST(https__the_shown_half_is_refused__the_other_is_tried_without_an_ack),
+                TEST(https_routes__refused__their_host_is_named_until_they_change),
                 TEST(answered__before_it_is_open__counts_once_it_is),
                 TEST(answered__of_what_is_not_shared__changes_nothing),
         };

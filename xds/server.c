@@ -244,7 +244,7 @@ static void on_message(struct grpc_call *c, void *state, const uint8_t *p, size_
         }
         note_outcome(x, &read.request, &outcome);
         wake(x);
-        if (outcome.tracked && s->answered) {
+        if ((outcome.tracked || outcome.culprit) && s->answered) {
                 s->answered(read.request.type, &outcome, now, s->arg);
                 xds_server_cache_changed(s, now);
         }

@@ -27,7 +27,8 @@ struct xds_server_options {
         size_t client_name_count;
         int64_t (*clock)(void);
         /*
-         * What a client says about a tracked resource (outcome->tracked is not 0); may change the cache and commit it.
+         * What a client says about a tracked resource (outcome->tracked is not 0), or which one it refuses
+         * (outcome->culprit); may change the cache and commit it.
          * NULL: nobody asks.
          */
         void (*answered)(enum resource_type type, const struct stream_outcome *outcome, int64_t now, void *arg);

@@ -74,6 +74,11 @@ struct stream_outcome {
          */
         uint64_t tracked;
         const char *refused; /* with STREAM_NACKS: the request's, whole */
+        /*
+         * With STREAM_NACKS in Delta, of routes, endpoints and Secrets: the only resource of that response; NULL: it
+         * had several, which are sent again in parts. Borrowed until the next commit.
+         */
+        const struct cache_name *culprit;
 };
 
 /* False: close the stream with that error (INVALID_ARGUMENT, or RESOURCE_EXHAUSTED when e->code is ENOSPC). */

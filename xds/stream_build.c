@@ -69,6 +69,8 @@ static void take(struct state *st, struct subscription *sub, struct stream_respo
         const bool is_news = sub->forced || sub->sent != name->mark;
         response_add(r, name->resource);
         state_set_sent(st, sub, name->mark);
+        if (st->stream->variant == STREAM_DELTA)
+                sub->round = (uint8_t)st->stream->nonce;
         state_done(st, sub);
         if (name->tracked)
                 track(st, name->mark);
@@ -83,15 +85,27 @@ static size_t size_of(const struct subscription *sub)
         return strlen(name->text) + (name->resource ? name->resource->size + 128 : 8);
 }
 
+/* What holds parts of many hosts: its refusal is to say nothing about others. Of listeners Envoy takes the good ones.
+ */
+static bool travels_alone(const struct state *st, const struct subscription *sub)
+{
+        return st->type == RESOURCE_ROUTE_CONFIGURATION && sub->watch.name->tracked;
+}
+
 static void take_queue(struct state *st, enum queue queue, struct stream_response *r)
 {
         size_t size = 0;
         for (struct subscription *sub; (sub = st->queues[queue]);) {
+                const size_t count = r->count + r->removed_count;
+                const bool alone = travels_alone(st, sub);
                 size += size_of(sub);
-                if (size > STREAM_RESPONSE_SIZE && r->count + r->removed_count)
+                if (count && (alone || size > STREAM_RESPONSE_SIZE || count == st->limit))
                         return;
                 take(st, sub, r);
+                if (alone)
+                        return;
         }
+        st->limit = 0;
 }
 
 /* ---- complete answers ---- */

@@ -51,7 +51,7 @@ struct replica {
 struct side {
         bool requested, named, wild, answer;
         bool explicit[NAMES], must[NAMES], owed[NAMES];
-        uint8_t view[NAMES];
+        uint8_t view[NAMES], round[NAMES];   /* Delta: round is the nonce, cut to its last byte */
         uint64_t unanswered[UNANSWERED_MAX]; /* oldest first */
         unsigned unanswered_count;
         uint64_t gate, answered, sent; /* numbers of responses */
@@ -102,7 +102,7 @@ static bool is_subscribed(const struct side *s, unsigned name)
 
 static void forget(struct side *s, unsigned name)
 {
-        s->view[name] = 0;
+        s->view[name] = s->round[name] = 0;
         s->must[name] = s->owed[name] = false;
 }
 
@@ -258,10 +258,29 @@ static size_t list_known(struct peer *p, unsigned type, struct stream_known know
         return count;
 }
 
+/* Of a refused response with several resources, each is sent again. */
+static void refuse(struct peer *p, unsigned type, uint64_t nonce)
+{
+        struct side *s = &p->sides[type];
+        bool in_it[NAMES];
+        unsigned count = 0;
+        for (unsigned n = 0; n < NAMES; n++) {
+                in_it[n] = s->round[n] == (uint8_t)nonce && s->view[n] && !has_change(p, type, n) &&
+                           s->view[n] == p->replica->visible[type][n];
+                count += in_it[n];
+        }
+        for (unsigned n = 0; n < NAMES && count > 1 && type != CDS && type != LDS; n++)
+                s->must[n] = s->must[n] || in_it[n];
+}
+
 static void delta_request(struct peer *p, unsigned type)
 {
         struct side *s = &p->sides[type];
         const bool first = !s->requested;
+        uint64_t nonce = !first && pick(2) ? answer_one(p, s) : 0;
+        bool refused = nonce && pick(5) == 0;
+        if (refused)
+                refuse(p, type, nonce);
         char *subscribe[4], *unsubscribe[2];
         struct stream_known known[NAMES];
         struct stream_request request = {.type = (enum resource_type)type, .names = subscribe};
@@ -294,8 +313,6 @@ static void delta_request(struct peer *p, unsigned type)
                 subscribe_wildcard(p, type);
         if (first && (request.known_count = list_known(p, type, known)))
                 s->answer = false;
-        uint64_t nonce = !first && pick(2) ? answer_one(p, s) : 0;
-        bool refused = nonce && pick(5) == 0;
         send_request(p, &request, nonce, refused, !nonce ? STREAM_ASKS : refused ? STREAM_NACKS : STREAM_ACKS);
 }
 
@@ -401,6 +418,7 @@ static void accept_change(struct peer *p, unsigned type, unsigned n)
         struct side *s = &p->sides[type];
         bool news = has_change(p, type, n);
         s->view[n] = s->has[n] = p->replica->visible[type][n];
+        s->round[n] = (uint8_t)(p->nonce + 1);
         s->must[n] = s->owed[n] = false;
         if (type == CDS && news)
                 owe(p, n);

@@ -9,6 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* "For Listener and Cluster resource types": an empty request for others names nothing. */
+static bool has_legacy_wildcard(const struct state *st)
+{
+        return st->type == RESOURCE_LISTENER || st->type == RESOURCE_CLUSTER;
+}
+
 /* ---- answers to our responses ---- */
 
 /* The number of a response of ours, 0 when it is none. */
@@ -46,6 +52,40 @@ static char *error_dup(const char *message)
                                             : mem_printf("%.*s ... %s", HEAD, message, message + n - TAIL);
 }
 
+static bool was_refused(const struct state *st, const struct subscription *sub)
+{
+        return sub->round == (uint8_t)st->answered_nonce && sub->queue == QUEUE_NONE && sub->sent &&
+               sub->sent == sub->watch.name->mark;
+}
+
+static int by_name(const void *a, const void *b)
+{
+        const struct subscription *const *x = a;
+        const struct subscription *const *y = b;
+        return strcmp((*x)->watch.name->text, (*y)->watch.name->text);
+}
+
+/*
+ * Envoy takes none of a response behind the first resource that it refuses (of listeners and clusters it does): they
+ * are sent again in two parts, and so on, until the bad one is alone; that is not sent again.
+ */
+static void split_refused(struct state *st, struct stream_outcome *outcome)
+{
+        size_t n;
+        struct subscription **refused = state_collect(st, was_refused, &n);
+        if (n == 1)
+                outcome->culprit = refused[0]->watch.name;
+        if (n > 1) {
+                qsort(refused, n, sizeof(struct subscription *), by_name);
+                st->limit = (uint32_t)(n + 1) / 2;
+                for (size_t i = 0; i < n; i++) {
+                        refused[i]->forced = true;
+                        state_update(st, refused[i]);
+                }
+        }
+        mem_free(refused);
+}
+
 /* A NACK is error_detail alone; the version of a NACK says nothing (ibid., "ACK and NACK semantics summary"). */
 static void note_reply(struct state *st, const struct stream_request *request, uint64_t nonce, int64_t now,
                        struct stream_outcome *outcome)
@@ -62,6 +102,8 @@ static void note_reply(struct state *st, const struct stream_request *request, u
         mem_free(st->refused);
         st->refused = error_dup(request->refused);
         outcome->refused = request->refused;
+        if (st->stream->variant == STREAM_DELTA && !has_legacy_wildcard(st))
+                split_refused(st, outcome);
 }
 
 /* ---- names ---- */
@@ -69,12 +111,6 @@ static void note_reply(struct state *st, const struct stream_request *request, u
 static bool is_wildcard_name(const char *name)
 {
         return strcmp(name, "*") == 0;
-}
-
-/* "For Listener and Cluster resource types": an empty request for others names nothing. */
-static bool has_legacy_wildcard(const struct state *st)
-{
-        return st->type == RESOURCE_LISTENER || st->type == RESOURCE_CLUSTER;
 }
 
 static bool check_name(const char *name, struct err *e)

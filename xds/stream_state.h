@@ -17,7 +17,7 @@ struct subscription {
         struct subscription *next, *prev; /* in its queue */
         uint64_t sent;                    /* what the client has, 0: nothing */
         uint8_t queue;
-        uint8_t round;    /* SotW: of the request that named it last */
+        uint8_t round;    /* SotW: of the request that named it last; Delta: of the nonce that it was sent with */
         bool is_explicit; /* named by the client, not only by its wildcard */
         bool forced;      /* to be answered, changed or not, there or not */
         bool owed;        /* endpoints whose cluster was sent before they were asked for */
@@ -43,6 +43,7 @@ struct state {
         struct subscription **table; /* open addressing by the name's address */
         uint32_t table_size, count, explicit_count;
         uint32_t nacks;
+        uint32_t limit; /* of resources a response while a refused one is sent again in parts, 0: none */
         struct subscription *queues[QUEUES];
         struct cache_sum held; /* SotW: the version of what the client has */
         uint64_t sent_nonce, answered_nonce;

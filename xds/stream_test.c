@@ -243,6 +243,65 @@ TEST(obligation_3__delta_shared_resource_known_from_an_earlier_stream__counts_as
         expect_nothing(f, c);
 }
 
+/* Envoy as it is: of what comes by name it takes nothing behind the first resource that it refuses. */
+static size_t answer_until_quiet(struct fixture *f, struct client *c, const char *bad, bool accepted[])
+{
+        size_t refusals = 0;
+        while (stream_next(c->stream, f->now, &f->response)) {
+                memcpy(c->nonces[f->response.type], f->response.nonce, sizeof(f->response.nonce));
+                bool refuses = false;
+                for (size_t i = 0; i < f->response.count; i++)
+                        refuses = refuses || str_equal(f->response.resources[i]->name, bad);
+                for (size_t i = 0; i < f->response.count && !refuses; i++)
+                        accepted[f->response.resources[i]->name[0] - 'a'] = true;
+                refusals += refuses;
+                ask(f, c, RDS, (struct ask){.nonce = c->nonces[RDS], .refused = refuses ? "no" : NULL});
+                if (f->outcome.culprit)
+                        assert_string_equal(f->outcome.culprit->text, bad);
+                assert_true(refusals < 20);
+        }
+        return refusals;
+}
+
+TEST(obligation_3__delta_one_of_many_routes_refused__all_others_get_through_and_it_is_named)
+{
+        bool accepted['z' - 'a' + 1] = {false};
+        for (char name[] = "a"; *name <= 'p'; ++*name)
+                stage(f, RDS, name, "1");
+        commit(f);
+        struct client *c = open_ads(f, STREAM_DELTA);
+        ask(f, c, RDS, (struct ask){.names = "a b c d e f g h i j k l m n o p"});
+        size_t refusals = answer_until_quiet(f, c, "g", accepted);
+        assert_true(refusals == 5); /* 16, 8, 4, 2, and alone */
+        for (int i = 0; i < 16; i++)
+                assert_true(accepted[i] == (i != 'g' - 'a'));
+        /* Later changes are whole again. */
+        stage(f, RDS, "a", "2");
+        stage(f, RDS, "b", "2");
+        commit(f);
+        expect(f, c, "RDS a=2 b=2");
+}
+
+/* Or the refusal of somebody's own routes would make the hosts suspect that all share. */
+TEST(obligation_3__shared_routes__travel_alone)
+{
+        cache_track(f->cache, RDS, "m");
+        stage(f, RDS, "a", "1");
+        stage(f, RDS, "m", "1");
+        stage(f, RDS, "z", "1");
+        commit(f);
+        for (unsigned variant = 0; variant < 2; variant++) {
+                struct client *c = open_ads(f, variant ? STREAM_DELTA : STREAM_SOTW);
+                ask(f, c, RDS, (struct ask){.names = "a m z"});
+                for (size_t got = 0; got < 3; got += f->response.count) {
+                        pull(f, c);
+                        for (size_t i = 0; i < f->response.count; i++)
+                                assert_true(f->response.count == 1 || !str_equal(f->response.resources[i]->name, "m"));
+                        ack(f, c, RDS, "a m z");
+                }
+        }
+}
+
 /* Assembles the shared RouteConfiguration of what may be shown: its bytes are "a1b2" for a=1, b=2. */
 static void publish(struct fixture *f, struct holdout *h)
 {
@@ -454,6 +513,9 @@ int main(void)
                 cmocka_unit_test(obligation_2__delta_nonces__unique_in_the_stream),
                 cmocka_unit_test(obligation_3__sotw_ack_and_nack__not_answered_until_the_next_change),
                 cmocka_unit_test(obligation_3__delta_ack_and_nack__not_answered_until_the_next_change),
+                cmocka_unit_test(
+                        obligation_3__delta_one_of_many_routes_refused__all_others_get_through_and_it_is_named),
+                cmocka_unit_test(obligation_3__shared_routes__travel_alone),
                 cmocka_unit_test(obligation_3__sotw_change_taken_back_before_it_was_sent__no_frame),
                 cmocka_unit_test(obligation_3__nack_with_a_long_message__both_ends_are_kept),
                 cmocka_unit_test(obligation_3__delta_change_taken_back_before_it_was_sent__no_frame),

@@ -19,7 +19,7 @@ enum {
 
 const char *https_routes_name(struct arena *a, const char *host)
 {
-        return arena_printf(a, "https/%s", host);
+        return arena_printf(a, HTTPS_ROUTES_PREFIX "%s", host);
 }
 
 /* ---- what matches ---- */

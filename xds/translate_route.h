@@ -11,6 +11,7 @@
 #include "xds/resource.h"
 
 #define HTTP_ROUTES_NAME "ingress_http"
+#define HTTPS_ROUTES_PREFIX "https/"
 /* "https/<host>" */
 const char *https_routes_name(struct arena *a, const char *host) __attribute__((returns_nonnull));
 
