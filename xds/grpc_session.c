@@ -33,6 +33,10 @@ static bool is_grpc(const uint8_t *p, size_t n)
         return n >= length && memcmp(p, type, length) == 0 && (n == length || p[length] == '+' || p[length] == ';');
 }
 
+/*
+ * grpc-timeout is not looked at: it is the client that gives up and resets the stream at its deadline, and one that
+ * cannot even do that is noticed by GRPC_STALL_WAIT and TCP's keepalive. A discovery stream is meant to last.
+ */
 static void take_header(struct grpc_request *r, const uint8_t *name, size_t name_len, const uint8_t *value, size_t n)
 {
         if (is(name, name_len, ":method")) {

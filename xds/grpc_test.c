@@ -1,75 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "xds/grpc_testing.h"
-
-/* Of gcc's sanitizer: what the process holds, to the byte. */
-size_t __sanitizer_get_current_allocated_bytes(void);
-
-struct fixture {
-        struct event_base *base;
-        struct grpc_server *server;
-        struct client client;
-        struct stream stream;
-};
-
-static void quiet(const char *line)
-{
-        (void)line;
-}
-
-static int setup(void **state)
-{
-        struct fixture *f = mem_zalloc(sizeof(*f));
-        struct err e = {0};
-        memset(&seen, 0, sizeof(seen));
-        skew = 0;
-        log_set_sink(quiet);
-        f->base = event_base_new();
-        const struct grpc_options options = {.base = f->base, .address = "127.0.0.1", .clock = skewed_clock};
-        f->server = grpc_server_new(&options, &e);
-        if (!f->server)
-                fail_msg("%s", e.text);
-        grpc_server_add(f->server, &echo_service);
-        grpc_server_add(f->server, &flood_service);
-        client_start(&f->client, f->base, grpc_server_port(f->server), NULL, true);
-        WAIT(f->base, f->client.up);
-        *state = f;
-        return 0;
-}
-
-static int teardown(void **state)
-{
-        struct fixture *f = *state;
-        client_done(&f->client);
-        stream_done(&f->stream);
-        grpc_server_free(f->server);
-        event_base_free(f->base);
-        log_set_sink(NULL);
-        mem_free(f);
-        return 0;
-}
-
-static void expect_end(struct fixture *f, const char *http, const char *status)
-{
-        WAIT(f->base, f->stream.closed);
-        assert_string_equal(f->stream.http, http);
-        assert_string_equal(f->stream.status, status);
-        assert_int_equal(f->stream.code, NGHTTP2_NO_ERROR);
-}
-
-static void raw_frame(struct client *c, uint8_t type, uint8_t flags, int32_t id, const void *p, uint8_t n)
-{
-        const uint8_t head[] = {0, 0, n, type, flags, 0, 0, (uint8_t)(id >> 8), (uint8_t)id};
-        bufferevent_write(c->bev, head, sizeof(head));
-        if (n > 0)
-                bufferevent_write(c->bev, p, n);
-}
-
-static void half_close(struct fixture *f)
-{
-        f->stream.ending = true;
-        nghttp2_session_resume_data(f->client.session, f->stream.id);
-        client_flush(&f->client);
-}
+#include "xds/grpc_plain_testing.h"
 
 /* ---- what a service sees ---- */
 
@@ -147,6 +77,18 @@ static void request__no_grpc_and_without_end__is_answered_after_30_s(void **stat
         grpc_server_tick(f->server);
         expect_end(f, "405", "8");
         assert_int_equal(grpc_server_counts(f->server).calls, 0);
+}
+
+static void request__grpc_timeout__is_the_clients_to_keep(void **state)
+{
+        struct fixture *f = *state;
+        const nghttp2_nv more = NV("grpc-timeout", "1S");
+        stream_start_with(&f->stream, &f->client, "POST", ECHO, "application/grpc", &more, 1);
+        WAIT(f->base, seen.opened == 1);
+        skew = 5 * DURATION_SECOND;
+        grpc_server_tick(f->server);
+        stream_send(&f->stream, &f->client, "end");
+        expect_end(f, "200", "3");
 }
 
 static void request__unknown_path__unimplemented(void **state)
@@ -233,150 +175,6 @@ static void message__not_whole_after_30_s__resource_exhausted(void **state)
         skew = GRPC_MESSAGE_WAIT;
         grpc_server_tick(f->server);
         expect_end(f, "200", "8");
-}
-
-/* ---- connections that are refused ---- */
-
-static void expect_calm(struct fixture *f)
-{
-        WAIT(f->base, f->client.goaway || f->client.down);
-        assert_true(f->client.goaway);
-        assert_int_equal(f->client.goaway_code, NGHTTP2_ENHANCE_YOUR_CALM);
-        WAIT(f->base, grpc_server_counts(f->server).connections == 0);
-        assert_int_equal(grpc_server_counts(f->server).refused, 1);
-}
-
-static void pings__burst_is_answered__one_more_ends_the_connection(void **state)
-{
-        struct fixture *f = *state;
-        for (int i = 0; i < GRPC_PINGS_BURST; i++)
-                nghttp2_submit_ping(f->client.session, NGHTTP2_FLAG_NONE, NULL);
-        client_flush(&f->client);
-        WAIT(f->base, f->client.pongs == GRPC_PINGS_BURST);
-        assert_false(f->client.goaway);
-        for (int i = 0; i < GRPC_PINGS_BURST; i++)
-                nghttp2_submit_ping(f->client.session, NGHTTP2_FLAG_NONE, NULL);
-        client_flush(&f->client);
-        expect_calm(f);
-}
-
-static void settings__too_many__end_the_connection(void **state)
-{
-        struct fixture *f = *state;
-        for (int i = 0; i < GRPC_SETTINGS_BURST; i++)
-                nghttp2_submit_settings(f->client.session, NGHTTP2_FLAG_NONE, NULL, 0);
-        client_flush(&f->client);
-        expect_calm(f);
-}
-
-static void empty_data__too_many__end_the_connection(void **state)
-{
-        struct fixture *f = *state;
-        stream_start(&f->stream, &f->client, ECHO);
-        WAIT(f->base, seen.opened == 1);
-        for (int i = 0; i < GRPC_EMPTY_BURST; i++)
-                raw_frame(&f->client, NGHTTP2_DATA, 0, f->stream.id, NULL, 0);
-        stream_send(&f->stream, &f->client, "x");
-        WAIT(f->base, f->stream.got > 0);
-        for (int i = 0; i < GRPC_EMPTY_BURST; i++)
-                raw_frame(&f->client, NGHTTP2_DATA, 0, f->stream.id, NULL, 0);
-        expect_calm(f);
-}
-
-static void priority__too_many__end_the_connection(void **state)
-{
-        struct fixture *f = *state;
-        for (int i = 0; i < 2 * GRPC_EMPTY_BURST; i++)
-                raw_frame(&f->client, NGHTTP2_PRIORITY, 0, 1, "\0\0\0\3\1", 5);
-        expect_calm(f);
-}
-
-/* Each stream is opened and dropped in one go: "rapid reset". */
-static void open_and_reset(struct client *c, size_t count)
-{
-        static struct stream s;
-        for (size_t i = 0; i < count; i++) {
-                stream_start(&s, c, "/x");
-                nghttp2_session_set_stream_user_data(c->session, s.id, NULL);
-                nghttp2_submit_rst_stream(c->session, NGHTTP2_FLAG_NONE, s.id, NGHTTP2_CANCEL);
-                client_flush(c);
-                stream_done(&s);
-        }
-}
-
-static void resets__as_many_as_streams_at_once__are_an_envoys_right(void **state)
-{
-        struct fixture *f = *state;
-        open_and_reset(&f->client, GRPC_RESETS_BURST - 1);
-        stream_start(&f->stream, &f->client, ECHO);
-        stream_send(&f->stream, &f->client, "end");
-        expect_end(f, "200", "3");
-        assert_false(f->client.goaway);
-}
-
-static void resets__more__end_the_connection(void **state)
-{
-        struct fixture *f = *state;
-        open_and_reset(&f->client, 2 * GRPC_RESETS_BURST);
-        WAIT(f->base, f->client.goaway || f->client.down);
-        WAIT(f->base, grpc_server_counts(f->server).connections == 0);
-}
-
-/* GET / by HPACK's static table (RFC 7541, A). */
-static void raw_get(struct client *c, int32_t id)
-{
-        raw_frame(c, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS | NGHTTP2_FLAG_END_STREAM, id, "\x82\x84\x86", 3);
-}
-
-static void expect_goaway(struct fixture *f, uint32_t code)
-{
-        WAIT(f->base, f->client.goaway || f->client.down);
-        assert_true(f->client.goaway);
-        assert_int_equal(f->client.goaway_code, code);
-        WAIT(f->base, grpc_server_counts(f->server).connections == 0);
-}
-
-static void stream__number_below_the_last_one__protocol_error(void **state)
-{
-        struct fixture *f = *state;
-        raw_get(&f->client, 5);
-        raw_get(&f->client, 3);
-        expect_goaway(f, NGHTTP2_PROTOCOL_ERROR);
-}
-
-static void stream__used_again_after_its_end__stream_closed(void **state)
-{
-        struct fixture *f = *state;
-        raw_get(&f->client, 1);
-        raw_get(&f->client, 3);
-        raw_get(&f->client, 1);
-        expect_goaway(f, NGHTTP2_STREAM_CLOSED);
-}
-
-static void preface__nothing_for_10_s__connection_is_closed(void **state)
-{
-        struct fixture *f = *state;
-        struct client mute;
-        client_start(&mute, f->base, grpc_server_port(f->server), NULL, false);
-        WAIT(f->base, mute.up && grpc_server_counts(f->server).connections == 2);
-        stream_start(&f->stream, &f->client, ECHO);
-        WAIT(f->base, seen.opened == 1);
-        skew = GRPC_HANDSHAKE_WAIT;
-        grpc_server_tick(f->server);
-        assert_int_equal(grpc_server_counts(f->server).connections, 1);
-        WAIT(f->base, mute.down);
-        client_done(&mute);
-}
-
-static void preface__another_protocol__connection_is_closed(void **state)
-{
-        struct fixture *f = *state;
-        struct client other;
-        client_start(&other, f->base, grpc_server_port(f->server), NULL, false);
-        static const char http1[] = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-        bufferevent_write(other.bev, http1, sizeof(http1) - 1);
-        WAIT(f->base, other.down);
-        client_done(&other);
 }
 
 /* ---- slow readers, many streams, the end ---- */
@@ -588,6 +386,7 @@ int main(void)
                 CASE(request__wrong_content_type__415),
                 CASE(request__not_a_post__405),
                 CASE(request__no_grpc_and_without_end__is_answered_after_30_s),
+                CASE(request__grpc_timeout__is_the_clients_to_keep),
                 CASE(request__unknown_path__unimplemented),
                 CASE(headers__too_many__resource_exhausted_and_the_connection_goes_on),
                 CASE(headers__too_large__resource_exhausted),
@@ -596,16 +395,6 @@ int main(void)
                 CASE(message__over_long__resource_exhausted_by_its_head),
                 CASE(message__largest__is_taken),
                 CASE(message__not_whole_after_30_s__resource_exhausted),
-                CASE(pings__burst_is_answered__one_more_ends_the_connection),
-                CASE(settings__too_many__end_the_connection),
-                CASE(empty_data__too_many__end_the_connection),
-                CASE(priority__too_many__end_the_connection),
-                CASE(resets__as_many_as_streams_at_once__are_an_envoys_right),
-                CASE(resets__more__end_the_connection),
-                CASE(stream__number_below_the_last_one__protocol_error),
-                CASE(stream__used_again_after_its_end__stream_closed),
-                CASE(preface__nothing_for_10_s__connection_is_closed),
-                CASE(preface__another_protocol__connection_is_closed),
                 CASE(reader__takes_nothing_for_60_s__is_cut_and_costs_nobody_else),
                 CASE(reader__socket_is_never_read__output_is_bounded_and_the_connection_cut),
                 CASE(streams__a_thousand_on_one_connection__each_is_answered_and_idle_ones_are_small),

@@ -26,6 +26,7 @@
 #include <arpa/inet.h>
 #include <nghttp2/nghttp2.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,7 +56,7 @@ struct talk {
 };
 
 static struct {
-        size_t opened, messages, bytes, closed[4], released;
+        size_t opened, messages, bytes, closed[4], released, floods;
 } seen;
 
 static void *echo_open(struct grpc_call *c, void *arg)
@@ -120,6 +121,7 @@ static bool flood_next(struct grpc_call *c, void *state, struct grpc_message *ou
 {
         (void)c;
         (void)state;
+        seen.floods++;
         static uint8_t bytes[65536];
         static const struct iovec parts[] = {{bytes, 40000}, {bytes, 25536}};
         *out = (struct grpc_message){parts, 2, NULL, NULL};
@@ -280,6 +282,8 @@ TESTING_UNUSED static void client_start(struct client *c, struct event_base *bas
         bufferevent_setcb(c->bev, client_read, NULL, client_event, c);
         bufferevent_enable(c->bev, EV_READ | EV_WRITE);
         assert_int_equal(bufferevent_socket_connect(c->bev, (struct sockaddr *)&to, sizeof(to)), 0);
+        const int on = 1; /* else the kernel collects small frames for 40 ms */
+        setsockopt(bufferevent_getfd(c->bev), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 }
 
 TESTING_UNUSED static void client_done(struct client *c)
