@@ -6,6 +6,8 @@ import contextlib
 import gzip
 import time
 
+import pytest
+
 from harness.client import Connection, ask, websocket
 from harness.traffic import route
 
@@ -168,6 +170,29 @@ def test_circuit_breaker__raised__is_raised_without_a_restart(edge, team):
     assert not all_served()
     team.service("web", slow, annotations={"max-requests": "10"})
     edge.until(all_served, "four requests at a time to be served")
+
+
+def test_endpoints__none_ready__those_that_end_serve_until_one_is(edge, team):
+    if edge.slice_api.endswith("v1beta1"):
+        pytest.skip("Kubernetes 1.20 drops the condition `terminating` (an alpha feature there)")
+    ending, ready = edge.upstreams.http("ending"), edge.upstreams.http("ready")
+    team.service("web")
+    team.endpoint_slice("web", "web-ending", [{"addresses": [ending.address], "conditions": {
+        "ready": False, "serving": True, "terminating": True}}], ending.port)
+    host = team.site("site", route("/", "web"))
+    edge.until_answer(host, who="ending")
+    team.endpoint_slice("web", "web-ready", [{"addresses": [ready.address], "conditions": {"ready": True}}], ready.port)
+    edge.until(lambda: {edge.ask(host).who for _ in range(6)} == {"ready"}, "the ready one alone to be asked")
+
+
+def test_endpoints__not_ready__are_not_asked(edge, team):
+    sick, well = edge.upstreams.http("sick"), edge.upstreams.http("well")
+    team.service("web", well)
+    team.endpoint_slice("web", "web-sick", [{"addresses": [sick.address], "conditions": {"ready": False}}], sick.port)
+    host = team.site("site", route("/", "web"))
+    edge.until_answer(host, who="well")
+    assert {edge.ask(host).who for _ in range(6)} == {"well"}
+    assert not sick.connections
 
 
 # ---- protocols ----

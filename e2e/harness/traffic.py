@@ -237,8 +237,8 @@ class Team:
         return self.host(name)
 
     def ingress(self, name, host, *paths, annotations=None, tls=None):
-        """An Ingress of one host; a path is (path, type, service)."""
-        rules = [{"host": host, "http": {"paths": [
+        """An Ingress of one host (None: of all); a path is (path, type, service)."""
+        rules = [{**({"host": host} if host else {}), "http": {"paths": [
             {"path": path, "pathType": kind, "backend": {"service": {"name": service, "port": {"number": 80}}}}
             for path, kind, service in paths]}}]
         return self.object("networking.k8s.io/v1", "Ingress", name,
