@@ -11,6 +11,7 @@
 int serve_run(const struct options *o);
 int lint_run(const struct options *o);
 int explain_run(const struct options *o);
+int tree_run(const struct options *o);
 int certgen_run(const struct options *o);
 int bootstrap_run(const struct options *o);
 int shutdown_manager_run(const struct options *o);

@@ -1,55 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/envoy_admin.h"
 
-#include "base/buf.h"
+#include "cmd/fetch.h"
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-        ANSWER_MAX = 1 << 20, /* one short line a listener and worker */
-        ASK_MILLISECONDS = 5000,
-};
-
-static size_t on_body(char *p, size_t size, size_t n, void *arg)
-{
-        return buf_append(arg, p, size * n) ? size * n : 0;
-}
-
-static void set_up(CURL *curl, const char *socket_path, const char *path, bool post, struct buf *out)
-{
-        AUTO_STR *url = mem_printf("http://localhost%s", path);
-        curl_easy_setopt(curl, CURLOPT_URL, url); /* copied */
-        curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, socket_path);
-        curl_easy_setopt(curl, CURLOPT_PROXY, "");
-        curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)ASK_MILLISECONDS);
-        curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-        curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
-        curl_easy_setopt(curl, CURLOPT_WRITEDATA, out);
-        if (post)
-                curl_easy_setopt(curl, CURLOPT_POSTFIELDS, "");
-}
+enum { ANSWER_MAX = 1 << 20 }; /* one short line a listener and worker */
 
 /* The answer to a request that Envoy grants. */
 static struct buf *ask(const char *socket_path, const char *path, bool post, struct err *e)
 {
-        AUTO(buf) *answer = buf_new(ANSWER_MAX);
-        CURL *curl = curl_easy_init();
-        if (!curl)
-                return err_set(e, "out of memory"), NULL;
-        set_up(curl, socket_path, path, post, answer);
-        CURLcode code = curl_easy_perform(curl);
+        AUTO_STR *url = mem_printf("http://localhost%s", path);
         long status = 0;
-        curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-        curl_easy_cleanup(curl);
-        if (code != CURLE_OK)
-                return err_set(e, "Envoy's admin interface on %s: %s", socket_path, curl_easy_strerror(code)), NULL;
-        if (status != 200)
-                return err_set(e, "Envoy's admin interface on %s answers %ld to %s", socket_path, status, path), NULL;
-        return mem_take(&answer);
+        AUTO(buf) *answer = fetch(&(struct fetch){url, socket_path, post, ANSWER_MAX}, &status, e);
+        if (!answer)
+                err_wrap(e, "Envoy's admin interface on %s", socket_path);
+        else if (status != 200)
+                err_set(e, "Envoy's admin interface on %s answers %ld to %s", socket_path, status, path);
+        else
+                return mem_take(&answer);
+        return NULL;
 }
 
 bool envoy_admin_fail_health(const char *socket_path, struct err *e)

@@ -10,6 +10,7 @@
 #include "cmd/commands.h"
 #include "cmd/judge_policy.h"
 #include "cmd/lint_load.h"
+#include "cmd/print.h"
 #include "controller/pipeline.h"
 
 #include <stdio.h>
@@ -119,12 +120,6 @@ static void report(struct lint *l)
         buf_append_str(l->out, !l->json ? "" : finding_count(l) ? "\n]}\n" : "]}\n");
 }
 
-static bool print(const struct buf *text)
-{
-        return !buf_full(text) && fwrite(buf_data(text), 1, buf_len(text), stdout) == buf_len(text) &&
-               fflush(stdout) == 0;
-}
-
 /* ---- the command ---- */
 
 static void lint_init(struct lint *l, const struct options *o)
@@ -176,7 +171,7 @@ int lint_run(const struct options *o)
                 lint_load_path(&l.load, o->arguments.items[i]);
         judge_all(&l);
         report(&l);
-        bool printed = print(l.out);
+        bool printed = print_text(l.out);
         if (!printed)
                 fprintf(stderr, "gatehouse lint: the findings cannot be written\n");
         else if (finding_count(&l) && !l.json)

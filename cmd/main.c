@@ -8,10 +8,15 @@
 enum { EXIT_USAGE = 2 };
 
 static int (*const runs[COMMAND_COUNT])(const struct options *o) = {
-        [COMMAND_SERVE] = serve_run,         [COMMAND_CERTGEN] = certgen_run,
-        [COMMAND_BOOTSTRAP] = bootstrap_run, [COMMAND_LINT] = lint_run,
-        [COMMAND_EXPLAIN] = explain_run,     [COMMAND_SHUTDOWN_MANAGER] = shutdown_manager_run,
-        [COMMAND_VERSION] = version_run,     [COMMAND_HELP] = help_run,
+        [COMMAND_SERVE] = serve_run,
+        [COMMAND_CERTGEN] = certgen_run,
+        [COMMAND_BOOTSTRAP] = bootstrap_run,
+        [COMMAND_LINT] = lint_run,
+        [COMMAND_EXPLAIN] = explain_run,
+        [COMMAND_TREE] = tree_run,
+        [COMMAND_SHUTDOWN_MANAGER] = shutdown_manager_run,
+        [COMMAND_VERSION] = version_run,
+        [COMMAND_HELP] = help_run,
 };
 
 static int complain(const struct err *e)

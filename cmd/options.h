@@ -23,6 +23,7 @@ enum command {
         COMMAND_BOOTSTRAP,
         COMMAND_LINT,
         COMMAND_EXPLAIN,
+        COMMAND_TREE,
         COMMAND_SHUTDOWN_MANAGER,
         COMMAND_VERSION,
         COMMAND_HELP

@@ -207,6 +207,14 @@ static bool check_admin(const char *path, struct err *e)
                        sizeof(address.sun_path) - 1);
 }
 
+static bool check_server(const char *server, struct err *e)
+{
+        const char *colon = strrchr(server, ':');
+        return (colon && colon != server && colon[1] && strspn(colon + 1, "0123456789") == strlen(colon + 1) &&
+                !strpbrk(server, "/?#@")) ||
+               err_set(e, "--server: \"%.80s\" is not HOST:PORT", server);
+}
+
 static bool check_explain(const struct options *o, struct err *e)
 {
         const char *from = o->explain.from;
@@ -214,10 +222,14 @@ static bool check_explain(const struct options *o, struct err *e)
                 return err_set(e, "gatehouse explain needs one URL, such as https://host/path");
         if (from && !is_pair(from))
                 return err_set(e, "--from: \"%.80s\" is not NAMESPACE/NAME", from);
-        const char *colon = strrchr(o->explain.server, ':');
-        return (colon && colon != o->explain.server && colon[1] &&
-                strspn(colon + 1, "0123456789") == strlen(colon + 1) && !strpbrk(o->explain.server, "/?#@")) ||
-               err_set(e, "--server: \"%.80s\" is not HOST:PORT", o->explain.server);
+        return check_server(o->explain.server, e);
+}
+
+static bool check_tree(const struct options *o, struct err *e)
+{
+        if (o->arguments.count != 1)
+                return err_set(e, "gatehouse tree needs one host, such as shop.example.com");
+        return check_server(o->explain.server, e);
 }
 
 static bool check_shutdown(const struct shutdown_options *s, struct err *e)
@@ -253,6 +265,8 @@ bool options_check(struct options *o, struct err *e)
                 return o->arguments.count || err_set(e, "gatehouse lint needs files or folders");
         case COMMAND_EXPLAIN:
                 return check_explain(o, e);
+        case COMMAND_TREE:
+                return check_tree(o, e);
         case COMMAND_SHUTDOWN_MANAGER:
                 return check_admin(o->admin_address, e) && check_shutdown(&o->shutdown, e);
         case COMMAND_HELP:

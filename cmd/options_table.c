@@ -11,6 +11,7 @@ enum {
         BOOTSTRAP = 1 << COMMAND_BOOTSTRAP,
         LINT = 1 << COMMAND_LINT,
         EXPLAIN = 1 << COMMAND_EXPLAIN,
+        TREE = 1 << COMMAND_TREE,
         SHUTDOWN_MANAGER = 1 << COMMAND_SHUTDOWN_MANAGER,
         HELP = 1 << COMMAND_HELP,
         JUDGES = SERVE | LINT,
@@ -26,6 +27,8 @@ const struct command_row command_table[COMMAND_COUNT] = {
         [COMMAND_LINT] = {"lint", "FILE|DIR...",
                           "judge manifests (YAML or JSON) by the same rules, offline; exit code 1 when there is more "
                           "than notices"},
+        [COMMAND_TREE] = {"tree", "HOST",
+                          "who delegates what to whom under a host's name, as a running server sees it"},
         [COMMAND_EXPLAIN] = {"explain", "URL",
                              "ask a running server who serves a URL and why, or what stops it; exit code 1 when it is "
                              "not served"},
@@ -237,7 +240,7 @@ const struct option option_table[] = {
         {"output", 'o', OPTION_CHOICE, NULL, "text", "text|json", LINT | EXPLAIN, FIELD(output),
          "form of what is printed"},
         /* explain */
-        {"server", 0, OPTION_STRING, "HOST:PORT", "127.0.0.1:6060", NULL, EXPLAIN, FIELD(explain.server),
+        {"server", 0, OPTION_STRING, "HOST:PORT", "127.0.0.1:6060", NULL, EXPLAIN | TREE, FIELD(explain.server),
          "debug address of the server that is asked"},
         {"from", 0, OPTION_STRING, "NAMESPACE/NAME", NULL, NULL, EXPLAIN, FIELD(explain.from),
          "also say why this IngressRoute or Ingress is, or is not, the one that answers"},

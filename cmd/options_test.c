@@ -254,6 +254,8 @@ static void flags__wrong__say_what_and_what_to_do(void **state)
                 {"serve --disable webhook --ignore-object a/b", "is not KIND/NAMESPACE/NAME"},
                 {"serve --disable webhook --ignore-object IngresRoute/a/b", "is of no kind that is read"},
                 {"lint", "needs files or folders"},
+                {"tree", "needs one host"},
+                {"tree a --server here", "is not HOST:PORT"},
                 {"explain", "needs one URL"},
                 {"explain a b", "needs one URL"},
                 {"explain a --from b", "--from: \"b\" is not NAMESPACE/NAME"},
