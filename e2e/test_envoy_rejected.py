@@ -6,6 +6,7 @@ The Envoy is an xDS client that takes no path /refused: no object makes a real o
 import pytest
 
 from harness import basics
+from harness import pki
 from harness import server as servers
 from harness.basics import until
 from harness.venv import Missing, virtual_environment
@@ -36,10 +37,10 @@ def server(cluster, kube, pool, tmp_path):
     kube.delete("Service", TEAM, "web")
 
 
-def site(kube, name, match="/"):
+def site(kube, name, match="/", tls=None):
     kube.apply({"apiVersion": "contour.heptio.com/v1beta1", "kind": "IngressRoute",
                 "metadata": {"name": name, "namespace": TEAM},
-                "spec": {"virtualhost": {"fqdn": f"{name}.rejected.test"},
+                "spec": {"virtualhost": {"fqdn": f"{name}.rejected.test", **({"tls": {"secretName": tls}} if tls else {})},
                          "routes": [{"match": match, "services": [{"name": "web", "port": 80}]}]}})
 
 
@@ -90,3 +91,33 @@ def test_route__refused_by_an_envoy__goes_back_alone_and_its_root_says_so(python
         assert "/repaired" in hosts["bad.rejected.test"] and not refused
         until(lambda: status(kube, "bad")[0] == "valid" and "EnvoyRejected" not in status(kube, "bad")[1],
               "the status to be good again", 20)
+
+
+def test_route_on_tls__refused_by_an_envoy__its_root_says_so(python, server, kube):
+    """Each host's routes on TLS are a resource of their own; the client answers for all of a response, as Envoy does."""
+    kube.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "cert", "namespace": TEAM},
+                "type": "kubernetes.io/tls", "data": pki.tls_data(["*.rejected.test"])})
+    names = [f"https/{name}.rejected.test" for name in ("bad", "good")]
+    try:
+        site(kube, "good", tls="cert")
+        site(kube, "bad", "/refused", tls="cert")
+        until(lambda: status(kube, "bad")[0] == "valid" and status(kube, "good")[0] == "valid", "both to be served", 20)
+        with XdsClient(python, server.xds_port, server.certificates.parent / "envoy-xds-tls") as client:
+            client.ask("RouteConfiguration", subscribe=names)
+            taken, alone = set(), set()
+            while taken | alone != set(names):
+                response = client.next()
+                refused = "/refused" in str(response["content"])
+                client.answer(response, refused="Envoy has no /refused" if refused else None)
+                if not refused:
+                    taken.update(response["resources"])
+                elif response["count"] == 1:
+                    alone.update(response["resources"])
+            assert taken == {names[1]}
+            until(lambda: "EnvoyRejected" in status(kube, "bad")[1], "the owner to be told", 20)
+            assert "EnvoyRejected" not in status(kube, "good")[1]
+            site(kube, "bad", "/repaired", tls="cert")
+            until(lambda: status(kube, "bad")[0] == "valid" and "EnvoyRejected" not in status(kube, "bad")[1],
+                  "the status to be good again", 20)
+    finally:
+        kube.delete("Secret", TEAM, "cert")
