@@ -84,6 +84,14 @@ void arena_reset(struct arena *a)
         }
 }
 
+void arena_wipe(struct arena *a)
+{
+        for (struct block *b = a->blocks; b; b = b->next) {
+                size_t own = b == a->first ? round_up(sizeof(struct arena)) : 0;
+                mem_wipe(b->bytes + own, b->size - own);
+        }
+}
+
 static void add_block(struct arena *a, size_t size)
 {
         if (a->next_size < BLOCK_MAX)

@@ -22,6 +22,9 @@ AUTO_DEFINE(arena)
 /* Forgets everything handed out; keeps the largest block for the next use. */
 void arena_reset(struct arena *a);
 
+/* Overwrites everything handed out: for an arena that held keys, before it is freed or reset. */
+void arena_wipe(struct arena *a);
+
 /* Zeroed memory, aligned for any type. */
 void *arena_alloc(struct arena *a, size_t size) __attribute__((malloc, returns_nonnull));
 void *arena_calloc(struct arena *a, size_t count, size_t size) __attribute__((malloc, returns_nonnull));

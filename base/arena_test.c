@@ -128,6 +128,19 @@ static void arena_new__one_small_object__costs_one_small_block(void **state)
         arena_free(NULL);
 }
 
+static void arena_wipe__bytes_in_every_block__are_gone_and_it_goes_on(void **state)
+{
+        (void)state;
+        AUTO(arena) *a = arena_new(64);
+        char *texts[] = {arena_strdup(a, "key in the first block"), arena_strdup(a, "and another one"),
+                         memset(arena_alloc(a, 200000), 'k', 200000), arena_strdup(a, "behind it")};
+        arena_wipe(a);
+        for (size_t i = 0; i < COUNT_OF(texts); i++)
+                assert_string_equal(texts[i], "");
+        assert_int_equal(texts[2][199999], '\0');
+        assert_string_equal(arena_strdup(a, "more"), "more");
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -137,6 +150,7 @@ int main(void)
                 cmocka_unit_test(arena_strdup__copies__live_on_without_the_original),
                 cmocka_unit_test(arena_reset__reused__as_good_as_new_without_growing),
                 cmocka_unit_test(arena_push__grown_from_nothing__keeps_all_elements),
+                cmocka_unit_test(arena_wipe__bytes_in_every_block__are_gone_and_it_goes_on),
                 cmocka_unit_test(arena_new__one_small_object__costs_one_small_block),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,74 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "xds/discovery.h"
 
-#include "base/json_text.h"
 #include "xds/message.h"
+#include "xds/unpack.h"
 
 #include <envoy/service/discovery/v3/discovery.pb-c.h>
-#include <errno.h>
 #include <google/rpc/status.pb-c.h>
-
-/* ---- memory ---- */
-
-/* What libprotobuf-c allocates goes into the arena until the budget is used up: then it fails, cleanly. */
-struct budget {
-        struct arena *arena;
-        size_t left;
-        bool exhausted;
-};
-
-static void *budget_alloc(void *data, size_t size)
-{
-        struct budget *b = data;
-        if (size > b->left) {
-                b->exhausted = true;
-                return NULL;
-        }
-        b->left -= size;
-        return arena_alloc(b->arena, size);
-}
-
-static void budget_free(void *data, void *p)
-{
-        (void)data;
-        (void)p; /* with the arena */
-}
-
-static size_t budget_of(size_t n)
-{
-        if (n > (DISCOVERY_MEMORY_MAX - DISCOVERY_MEMORY_BASE) / DISCOVERY_MEMORY_FACTOR)
-                return DISCOVERY_MEMORY_MAX;
-        return n * DISCOVERY_MEMORY_FACTOR + DISCOVERY_MEMORY_BASE;
-}
-
-static void *unpack(const ProtobufCMessageDescriptor *type, const void *bytes, size_t n, struct arena *a, struct err *e)
-{
-        struct budget budget = {.arena = a, .left = budget_of(n)};
-        ProtobufCAllocator allocator = {budget_alloc, budget_free, &budget};
-        void *m = protobuf_c_message_unpack(type, &allocator, n, bytes);
-        if (!m && budget.exhausted)
-                err_set_code(e, ENOSPC, "a request of %zu bytes takes too much memory", n);
-        else if (!m)
-                err_set(e, "a request is no %s", type->short_name);
-        return m;
-}
-
-/* ---- strings: proto3 wants UTF-8, libprotobuf-c does not look ---- */
-
-static bool is_utf8(const char *s)
-{
-        while (*s) {
-                size_t n = json_text_character(s);
-                if (!n)
-                        return false;
-                s += n;
-        }
-        return true;
-}
 
 static bool check_text(const char *s, const char *what, struct err *e)
 {
-        return is_utf8(s) || err_set(e, "%s is not UTF-8", what);
+        return unpack_text_is_utf8(s) || err_set(e, "%s is not UTF-8", what);
 }
 
 static bool check_texts(const char *const *list, size_t n, const char *what, struct err *e)
@@ -106,7 +47,8 @@ static char *const *names_of(const char **list)
 
 static bool decode_sotw(const void *bytes, size_t n, struct arena *a, struct discovery_request *out, struct err *e)
 {
-        const Envoy__DiscoveryRequest *m = unpack(&envoy__discovery_request__descriptor, bytes, n, a, e);
+        const Envoy__DiscoveryRequest *m =
+                unpack(&envoy__discovery_request__descriptor, bytes, n, a, DISCOVERY_MEMORY_MAX, "a request", e);
         if (!m)
                 return false;
         set_node(out, m->node);
@@ -135,7 +77,8 @@ static bool set_known(const Envoy__DeltaDiscoveryRequest *m, struct arena *a, st
 
 static bool decode_delta(const void *bytes, size_t n, struct arena *a, struct discovery_request *out, struct err *e)
 {
-        const Envoy__DeltaDiscoveryRequest *m = unpack(&envoy__delta_discovery_request__descriptor, bytes, n, a, e);
+        const Envoy__DeltaDiscoveryRequest *m =
+                unpack(&envoy__delta_discovery_request__descriptor, bytes, n, a, DISCOVERY_MEMORY_MAX, "a request", e);
         if (!m)
                 return false;
         set_node(out, m->node);

@@ -16,10 +16,7 @@
 #include <sys/uio.h>
 
 enum {
-        /* Heap for one request: Protocol Buffers need most for many tiny fields. */
-        DISCOVERY_MEMORY_FACTOR = 16,
-        DISCOVERY_MEMORY_BASE = 64 * 1024,
-        DISCOVERY_MEMORY_MAX = 64 * 1024 * 1024,
+        DISCOVERY_MEMORY_MAX = 64 * 1024 * 1024, /* heap for one request, whatever its length */
 };
 
 struct discovery_request {

@@ -38,6 +38,14 @@ static size_t take_head(struct grpc_frame *f, const uint8_t *p, size_t n)
         return took;
 }
 
+static struct buf *new_body(const struct grpc_frame *f)
+{
+        struct buf *body = buf_new(f->length);
+        if (f->secret)
+                buf_set_secret(body);
+        return body;
+}
+
 enum grpc_frame_result grpc_frame_feed(struct grpc_frame *f, const uint8_t *p, size_t n, size_t max,
                                        grpc_frame_fn *each, void *arg)
 {
@@ -57,7 +65,7 @@ enum grpc_frame_result grpc_frame_feed(struct grpc_frame *f, const uint8_t *p, s
                 bool whole = took == wanted;
                 if (took > 0 && (f->body || !whole)) {
                         if (!f->body)
-                                f->body = buf_new(f->length);
+                                f->body = new_body(f);
                         bool fits = buf_append(f->body, p, took);
                         assert(fits);
                         (void)fits;

@@ -25,6 +25,7 @@ enum grpc_frame_result {
 struct grpc_frame {
         uint8_t head[GRPC_FRAME_HEAD];
         uint8_t head_len;
+        bool secret;      /* what it holds is wiped when it moves or goes; set before first use */
         uint32_t length;  /* declared; known when the head is whole */
         struct buf *body; /* NULL between messages: an idle stream holds none */
 };

@@ -94,6 +94,8 @@ void grpc_server_flush_soon(struct grpc_server *s);
 
 /* A context with what is in the key pair's files now, or the last that could be used; NULL with an error. */
 SSL_CTX *grpc_tls_context(struct grpc_server *s, struct err *e);
+/* The pair as our own certificate, its CAs as those of the peers; false leaves the reason to ossl_reason(). */
+bool grpc_tls_use(SSL_CTX *tls, const struct pair *pair);
 /* Did the handshake agree on HTTP/2? */
 bool grpc_tls_is_h2(struct bufferevent *bev);
 

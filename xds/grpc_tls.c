@@ -79,6 +79,11 @@ static bool use_cas(SSL_CTX *tls, const struct pair *pair)
         return count > 0 && !failed;
 }
 
+bool grpc_tls_use(SSL_CTX *tls, const struct pair *pair)
+{
+        return use_chain(tls, pair) && use_cas(tls, pair);
+}
+
 static void set_options(SSL_CTX *tls, struct grpc_server *s)
 {
         SSL_CTX_set_min_proto_version(tls, TLS1_3_VERSION);
@@ -99,7 +104,7 @@ static SSL_CTX *make(struct grpc_server *s, const struct pair *pair, struct err 
         SSL_CTX *tls = SSL_CTX_new(TLS_server_method());
         if (tls) {
                 set_options(tls, s);
-                if (use_chain(tls, pair) && use_cas(tls, pair))
+                if (grpc_tls_use(tls, pair))
                         return tls;
         }
         SSL_CTX_free(tls);

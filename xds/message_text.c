@@ -2,6 +2,8 @@
 /* Source: Protocol Buffers, "Text Format Language Specification"; libprotobuf-c's reflection. */
 #include "xds/message_text.h"
 
+#include "xds/message_field.h"
+
 #include <envoy/config/cluster/v3/cluster.pb-c.h>
 #include <envoy/config/endpoint/v3/endpoint.pb-c.h>
 #include <envoy/config/listener/v3/listener.pb-c.h>
@@ -104,28 +106,12 @@ static void add_scalar(struct buf *out, const ProtobufCFieldDescriptor *f, const
                 add_quoted(out, ((const ProtobufCBinaryData *)at)->data, ((const ProtobufCBinaryData *)at)->len);
         else if (f->type == PROTOBUF_C_TYPE_ENUM)
                 add_enum(out, f->descriptor, *(const int *)at);
-        else if (f->type == PROTOBUF_C_TYPE_BOOL)
-                buf_append_str(out, *(const protobuf_c_boolean *)at ? "true" : "false");
-        else if (f->type == PROTOBUF_C_TYPE_UINT32)
-                buf_printf(out, "%" PRIu32, *(const uint32_t *)at);
-        else if (f->type == PROTOBUF_C_TYPE_INT32)
-                buf_printf(out, "%" PRId32, *(const int32_t *)at);
         else if (f->type == PROTOBUF_C_TYPE_INT64)
                 buf_printf(out, "%" PRId64, *(const int64_t *)at);
         else if (f->type == PROTOBUF_C_TYPE_DOUBLE)
                 buf_printf(out, "%g", *(const double *)at);
-        else
+        else if (!message_field_plain(out, f, at))
                 buf_append_char(out, '?');
-}
-
-/* Of one element of a repeated field. */
-static size_t element_size(const ProtobufCFieldDescriptor *f)
-{
-        if (f->type == PROTOBUF_C_TYPE_BYTES)
-                return sizeof(ProtobufCBinaryData);
-        if (f->type == PROTOBUF_C_TYPE_STRING || f->type == PROTOBUF_C_TYPE_MESSAGE)
-                return sizeof(void *);
-        return f->type == PROTOBUF_C_TYPE_UINT32 ? sizeof(uint32_t) : sizeof(uint64_t);
 }
 
 /* ---- messages ---- */
@@ -134,7 +120,7 @@ static void add_message(struct buf *out, const ProtobufCMessage *m, unsigned dep
 
 static void add_any(struct buf *out, const Google__Any *any, unsigned depth)
 {
-        const ProtobufCMessageDescriptor *type = message_type_find(any->type_url);
+        const ProtobufCMessageDescriptor *type = depth < MESSAGE_DEPTH_MAX ? message_type_find(any->type_url) : NULL;
         ProtobufCMessage *inner = type ? protobuf_c_message_unpack(type, NULL, any->value.len, any->value.data) : NULL;
         add_indent(out, depth);
         if (!inner) {
@@ -148,17 +134,11 @@ static void add_any(struct buf *out, const Google__Any *any, unsigned depth)
         buf_append_str(out, "}\n");
 }
 
-/* Of TlsCertificate: what must not reach a terminal or a log. */
-static bool is_private_key(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f)
-{
-        return m->descriptor == &envoy__tls_certificate__descriptor && str_equal(f->name, "private_key");
-}
-
 static void add_value(struct buf *out, const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f, const void *at,
                       unsigned depth)
 {
         add_indent(out, depth);
-        if (is_private_key(m, f)) {
+        if (message_field_is_private_key(m, f)) {
                 buf_append_str(out, "private_key { } # not shown\n");
         } else if (f->type == PROTOBUF_C_TYPE_MESSAGE) {
                 buf_printf(out, "%s {\n", f->name);
@@ -172,23 +152,6 @@ static void add_value(struct buf *out, const ProtobufCMessage *m, const Protobuf
         }
 }
 
-/* proto3: a scalar with its zero value is not there, unless it is the chosen one of a oneof. */
-static bool is_set(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f, const void *at)
-{
-        const void *quantifier = (const char *)m + f->quantifier_offset;
-        if (f->flags & PROTOBUF_C_FIELD_FLAG_ONEOF)
-                return *(const uint32_t *)quantifier == f->id;
-        if (f->type == PROTOBUF_C_TYPE_STRING)
-                return *(const char *const *)at && **(const char *const *)at;
-        if (f->type == PROTOBUF_C_TYPE_MESSAGE)
-                return *(const void *const *)at != NULL;
-        if (f->type == PROTOBUF_C_TYPE_BYTES)
-                return ((const ProtobufCBinaryData *)at)->len > 0;
-        if (f->type == PROTOBUF_C_TYPE_DOUBLE || f->type == PROTOBUF_C_TYPE_INT64)
-                return *(const uint64_t *)at != 0;
-        return *(const uint32_t *)at != 0; /* bool is an int here */
-}
-
 static void add_message(struct buf *out, const ProtobufCMessage *m, unsigned depth)
 {
         if (m->descriptor == &google__any__descriptor) {
@@ -197,16 +160,10 @@ static void add_message(struct buf *out, const ProtobufCMessage *m, unsigned dep
         }
         for (unsigned i = 0; i < m->descriptor->n_fields; i++) {
                 const ProtobufCFieldDescriptor *f = &m->descriptor->fields[i];
-                const char *at = (const char *)m + f->offset;
-                if (f->label != PROTOBUF_C_LABEL_REPEATED) {
-                        if (is_set(m, f, at))
-                                add_value(out, m, f, at, depth);
-                        continue;
-                }
-                size_t n = *(const size_t *)(const void *)((const char *)m + f->quantifier_offset);
-                const char *items = *(const char *const *)(const void *)at;
+                size_t n;
+                const char *values = message_field_values(m, f, &n);
                 for (size_t k = 0; k < n; k++)
-                        add_value(out, m, f, items + k * element_size(f), depth);
+                        add_value(out, m, f, values + k * message_field_size(f), depth);
         }
 }
 
