@@ -10,6 +10,7 @@
 
 int serve_run(const struct options *o);
 int lint_run(const struct options *o);
+int cli_run(const struct options *o);
 int explain_run(const struct options *o);
 int tree_run(const struct options *o);
 int certgen_run(const struct options *o);

@@ -14,6 +14,7 @@ static int (*const runs[COMMAND_COUNT])(const struct options *o) = {
         [COMMAND_LINT] = lint_run,
         [COMMAND_EXPLAIN] = explain_run,
         [COMMAND_TREE] = tree_run,
+        [COMMAND_CLI] = cli_run,
         [COMMAND_SHUTDOWN_MANAGER] = shutdown_manager_run,
         [COMMAND_VERSION] = version_run,
         [COMMAND_HELP] = help_run,

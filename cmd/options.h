@@ -24,6 +24,7 @@ enum command {
         COMMAND_LINT,
         COMMAND_EXPLAIN,
         COMMAND_TREE,
+        COMMAND_CLI,
         COMMAND_SHUTDOWN_MANAGER,
         COMMAND_VERSION,
         COMMAND_HELP
@@ -116,6 +117,12 @@ struct explain_options {
         const char *from;   /* "namespace/name" */
 };
 
+struct cli_options {
+        int output; /* enum output_format */
+        int64_t timeout;
+        bool watch;
+};
+
 struct shutdown_options {
         const char *serve_address;
         uint16_t serve_port;
@@ -138,6 +145,7 @@ struct options {
         struct bootstrap_options bootstrap;
         struct lint_options lint;
         struct explain_options explain;
+        struct cli_options cli;
         struct shutdown_options shutdown;
         const char *admin_address;           /* path of Envoy's admin socket */
         struct xds_options envoy;            /* what Envoys are told; complete for serve */

@@ -232,6 +232,20 @@ static bool check_tree(const struct options *o, struct err *e)
         return check_server(o->explain.server, e);
 }
 
+static bool check_cli(const struct options *o, struct err *e)
+{
+        static const char *const types[] = {"lds", "rds", "cds", "eds", "sds"};
+        const char *type = o->arguments.count ? o->arguments.items[0] : "";
+        bool known = false;
+        for (size_t i = 0; i < COUNT_OF(types); i++)
+                known |= str_equal(type, types[i]);
+        if (!known)
+                return err_set(e, "gatehouse cli needs one of lds, rds, cds, eds, sds");
+        if (o->cli.timeout < DURATION_MILLISECOND)
+                return err_set(e, "--timeout: at least 1ms");
+        return check_xds_client(&o->xds_client, e);
+}
+
 static bool check_shutdown(const struct shutdown_options *s, struct err *e)
 {
         if (s->check_interval < DURATION_MILLISECOND)
@@ -267,6 +281,8 @@ bool options_check(struct options *o, struct err *e)
                 return check_explain(o, e);
         case COMMAND_TREE:
                 return check_tree(o, e);
+        case COMMAND_CLI:
+                return check_cli(o, e);
         case COMMAND_SHUTDOWN_MANAGER:
                 return check_admin(o->admin_address, e) && check_shutdown(&o->shutdown, e);
         case COMMAND_HELP:

@@ -12,11 +12,12 @@ enum {
         LINT = 1 << COMMAND_LINT,
         EXPLAIN = 1 << COMMAND_EXPLAIN,
         TREE = 1 << COMMAND_TREE,
+        CLI = 1 << COMMAND_CLI,
         SHUTDOWN_MANAGER = 1 << COMMAND_SHUTDOWN_MANAGER,
         HELP = 1 << COMMAND_HELP,
         JUDGES = SERVE | LINT,
         TALKS = SERVE | CERTGEN,
-        DIALS = BOOTSTRAP,
+        DIALS = BOOTSTRAP | CLI,
 };
 
 const struct command_row command_table[COMMAND_COUNT] = {
@@ -32,6 +33,9 @@ const struct command_row command_table[COMMAND_COUNT] = {
         [COMMAND_EXPLAIN] = {"explain", "URL",
                              "ask a running server who serves a URL and why, or what stops it; exit code 1 when it is "
                              "not served"},
+        [COMMAND_CLI] = {"cli", "lds|rds|cds|eds|sds [NAME...]",
+                         "print what an Envoy would get from a running xDS server, all of a type or by name; exit code "
+                         "1 when a name is not there"},
         [COMMAND_SHUTDOWN_MANAGER] = {"shutdown-manager", "",
                                       "stands beside Envoy in its pod and lets it finish before the pod ends"},
         [COMMAND_VERSION] = {"version", "", "print the version"},
@@ -239,6 +243,12 @@ const struct option option_table[] = {
          "a notice"},
         {"output", 'o', OPTION_CHOICE, NULL, "text", "text|json", LINT | EXPLAIN, FIELD(output),
          "form of what is printed"},
+        {"output", 'o', OPTION_CHOICE, NULL, "json", "text|json", CLI, FIELD(cli.output),
+         "form of what is printed: an object a line, or Protocol Buffers' text"},
+        /* cli */
+        {"watch", 0, OPTION_SWITCH, NULL, NULL, NULL, CLI, FIELD(cli.watch), "go on, and print what changes"},
+        {"timeout", 0, OPTION_DURATION, "DURATION", "10s", NULL, CLI, FIELD(cli.timeout),
+         "how long to wait for the connection and all answers; changes are waited for without end"},
         /* explain */
         {"server", 0, OPTION_STRING, "HOST:PORT", "127.0.0.1:6060", NULL, EXPLAIN | TREE, FIELD(explain.server),
          "debug address of the server that is asked"},
@@ -250,9 +260,16 @@ const struct option option_table[] = {
 const size_t option_table_count = sizeof(option_table) / sizeof(option_table[0]);
 
 const struct option_alias option_aliases[] = {
-        {"contour-cafile", "xds-cafile", SERVE},         {"contour-cert-file", "xds-cert-file", SERVE},
-        {"contour-key-file", "xds-key-file", SERVE},     {"envoy-cafile", "xds-cafile", DIALS},
-        {"envoy-cert-file", "xds-cert-file", DIALS},     {"envoy-key-file", "xds-key-file", DIALS},
+        {"contour-cafile", "xds-cafile", SERVE},
+        {"contour-cert-file", "xds-cert-file", SERVE},
+        {"contour-key-file", "xds-key-file", SERVE},
+        {"envoy-cafile", "xds-cafile", DIALS},
+        {"envoy-cert-file", "xds-cert-file", DIALS},
+        {"envoy-key-file", "xds-key-file", DIALS},
+        {"cafile", "xds-cafile", CLI},
+        {"cert-file", "xds-cert-file", CLI},
+        {"key-file", "xds-key-file", CLI},
+        {"server-name", "xds-server-name", CLI},
         {"json-fields", "accesslog-json-fields", SERVE},
 };
 
