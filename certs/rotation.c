@@ -581,12 +581,9 @@ static void describe_dates(struct buf *out, int64_t not_after, int64_t renewal)
         buf_printf(out, "; valid until %s, renewed from %s", end, next);
 }
 
-void rotation_describe(const struct rotation *r, const struct rotation_object *o, int64_t now, struct buf *out)
+static void describe(const struct rotation *r, const struct look *l, const struct rotation_object *o, struct buf *out)
 {
-        AUTO(arena) *a = arena_new(16 * 1024);
-        struct look l;
-        look(a, r, now, &l);
-        const struct plan_authority *p = &l.state.authority;
+        const struct plan_authority *p = &l->state.authority;
         buf_printf(out, "%s%s%s: %s", o->type ? o->type : "", o->type ? "/" : "", o->name,
                    *o->foreign ? o->foreign
                    : *o->done  ? o->done
@@ -598,9 +595,18 @@ void rotation_describe(const struct rotation *r, const struct rotation_object *o
                 buf_printf(out, "; valid until %s", end);
         }
         if (o->kind == ROTATION_LEAF && !*o->foreign) {
-                const struct plan_leaf *leaf = &l.state.leaves[o - r->objects - 1];
+                const struct plan_leaf *leaf = &l->state.leaves[o - r->objects - 1];
                 if (!leaf->problem)
                         describe_dates(out, leaf->not_after, plan_renewal(leaf));
         }
         buf_append_char(out, '\n');
+}
+
+void rotation_describe(const struct rotation *r, int64_t now, struct buf *out)
+{
+        AUTO(arena) *a = arena_new(16 * 1024);
+        struct look l;
+        look(a, r, now, &l);
+        for (size_t i = 0; i < 1 + r->leaf_count + r->hook_count; i++)
+                describe(r, &l, &r->objects[i], out);
 }

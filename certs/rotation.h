@@ -75,5 +75,5 @@ typedef bool rotation_write_fn(struct rotation_object *o, void *arg, struct err 
 bool rotation_run(struct rotation *r, struct plan_wishes *wishes, int64_t now, rotation_write_fn *write, void *arg,
                   int64_t *when, struct err *e);
 
-/* One line about an object as it is at `now`: what was done, until when it is good, or whose it is. */
-void rotation_describe(const struct rotation *r, const struct rotation_object *o, int64_t now, struct buf *out);
+/* A line about each object as it is at `now`: what was done, until when it is good, or whose it is. */
+void rotation_describe(const struct rotation *r, int64_t now, struct buf *out);

@@ -212,7 +212,8 @@ static char *overload_manager(const struct bootstrap_options *b)
 
 /*
  * Without an end to the first wait Envoy would say after 15 s that it is ready, with nothing to serve. Where gatehouse
- * comes back it is found within seconds: Envoy's own pause between two attempts grows to 30 s.
+ * comes back, or a connection breaks, it is found within a second: Envoy's own pause between two attempts grows to 30
+ * s, and begins anew only when a change has come.
  */
 struct buf *bootstrap_config(const struct bootstrap_options *b, const struct xds_client_options *x,
                              const char *admin_socket)
@@ -228,7 +229,7 @@ struct buf *bootstrap_config(const struct bootstrap_options *b, const struct xds
                 "      'set_node_on_first_message_only': true,"
                 "      'grpc_services': [{'envoy_grpc': {"
                 "        'cluster_name': 'gatehouse',"
-                "        'retry_policy': {'retry_back_off': {'base_interval': '0.500s', 'max_interval': '5s'}}}}]},"
+                "        'retry_policy': {'retry_back_off': {'base_interval': '0.100s', 'max_interval': '0.500s'}}}}]},"
                 "    'cds_config': {'resource_api_version': 'V3', 'initial_fetch_timeout': '0s', 'ads': {}},"
                 "    'lds_config': {'resource_api_version': 'V3', 'initial_fetch_timeout': '0s', 'ads': {}}},"
                 "  'static_resources': {'clusters': $},"

@@ -88,12 +88,9 @@ static struct plan_wishes wishes_of(const struct certgen_options *c)
 static bool report(struct rotation *r, bool dry_run, int64_t when)
 {
         AUTO(buf) *out = buf_new(OUTPUT_MAX);
-        size_t count;
-        struct rotation_object *objects = rotation_objects(r, &count);
         if (dry_run)
                 buf_append_str(out, "dry run: nothing was written; what would be done:\n");
-        for (size_t i = 0; i < count; i++)
-                rotation_describe(r, &objects[i], time_now_micros(), out);
+        rotation_describe(r, time_now_micros(), out);
         if (when != INT64_MAX) {
                 char text[TIME_TEXT_MAX];
                 time_format_seconds(when, text);
