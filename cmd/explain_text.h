@@ -10,4 +10,4 @@
 #include <jansson.h>
 
 /* What the server says is taken as it comes: what is missing is left out, control characters become '?'. */
-void explain_text(struct buf *out, const json_t *explanation);
+void explain_text(struct buf *out, const json_t *x);

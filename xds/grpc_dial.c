@@ -263,7 +263,7 @@ static bool write_some(struct dial *d, const void *p, size_t n, size_t *done, in
 
 bool dial_write(struct dial *d, const void *p, size_t n, int64_t deadline, struct err *e)
 {
-        for (size_t done; n > 0; p = (const char *)p + done, n -= done) {
+        for (size_t done = 0; n > 0; p = (const char *)p + done, n -= done) {
                 if (!write_some(d, p, n, &done, deadline, e))
                         return false;
         }
