@@ -199,6 +199,30 @@ static bool take_secret(struct rotation_object *o, json_t *object, struct err *e
         return true;
 }
 
+/* Annotations by which cert-manager marks what it keeps, on a Secret or on a webhook configuration. */
+static const struct {
+        enum rotation_kind kind;
+        const char *annotation;
+        const char *words; /* the annotation's value follows */
+} marks[] = {
+        {ROTATION_LEAF, "cert-manager.io/certificate-name", "left alone: cert-manager keeps it, Certificate"},
+        {ROTATION_HOOK, "cert-manager.io/inject-ca-from", "left alone: cert-manager injects caBundle from"},
+        {ROTATION_HOOK, "cert-manager.io/inject-ca-from-secret",
+         "left alone: cert-manager injects caBundle from Secret"},
+};
+
+static void take_owner(struct rotation_object *o, const json_t *object)
+{
+        const json_t *annotations = json_object_get(json_object_get(object, "metadata"), "annotations");
+        for (size_t i = 0; i < COUNT_OF(marks); i++) {
+                const char *value = json_string_value(json_object_get(annotations, marks[i].annotation));
+                if (!value || marks[i].kind != o->kind)
+                        continue;
+                AUTO_STR *words = mem_printf("%s %.60s", marks[i].words, value);
+                rotation_own(o, words);
+        }
+}
+
 /* The bundle counts as published when all entries have the same one. */
 static void take_hook(struct rotation_object *o, struct remote *remote, json_t *object)
 {
@@ -233,6 +257,9 @@ static bool read_object(struct apply *a, struct rotation_object *o, struct err *
                 return true;
         struct remote *remote = remember(a, path, object);
         o->stored = true;
+        take_owner(o, object);
+        if (*o->foreign)
+                return true;
         if (o->kind != ROTATION_HOOK)
                 return take_secret(o, object, e);
         take_hook(o, remote, object);

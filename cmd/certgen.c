@@ -13,9 +13,9 @@
 #include <string.h>
 
 enum { OUTPUT_MAX = 1024 * 1024, CONFLICTS_MAX = 20 };
-
 static const char authority_name[] = "gatehouse-ca";
-static const char envoy_name[] = "envoy"; /* the default of --xds-client-names */
+enum { AUTHORITY, WEBHOOK, XDS, ENVOY, FIRST_HOOK }; /* places among the rotation's objects */
+static const char envoy_name[] = "envoy";            /* the default of --xds-client-names */
 
 static int fail(const struct err *e)
 {
@@ -85,12 +85,30 @@ static struct plan_wishes wishes_of(const struct certgen_options *c)
         };
 }
 
+/* Two that verify each other need one CA: half of them is not worth keeping. */
+static void warn_of_halves(struct rotation *r, struct buf *out)
+{
+        size_t count;
+        const struct rotation_object *objects = rotation_objects(r, &count);
+        if (!*objects[XDS].foreign != !*objects[ENVOY].foreign)
+                buf_printf(out,
+                           "warning: %s and %s verify each other: let cert-manager keep both of them, or neither\n",
+                           objects[XDS].name, objects[ENVOY].name);
+        for (size_t i = FIRST_HOOK; i < count; i++) {
+                if (*objects[i].foreign && !*objects[WEBHOOK].foreign)
+                        buf_printf(out,
+                                   "warning: %s/%s does not get the CA of %s: remove its annotation of cert-manager\n",
+                                   objects[i].type, objects[i].name, objects[WEBHOOK].name);
+        }
+}
+
 static bool report(struct rotation *r, bool dry_run, int64_t when)
 {
         AUTO(buf) *out = buf_new(OUTPUT_MAX);
         if (dry_run)
                 buf_append_str(out, "dry run: nothing was written; what would be done:\n");
         rotation_describe(r, time_now_micros(), out);
+        warn_of_halves(r, out);
         if (when != INT64_MAX) {
                 char text[TIME_TEXT_MAX];
                 time_format_seconds(when, text);
@@ -159,6 +177,18 @@ static const char *environment(const char *name)
         return getenv(name);
 }
 
+/* The bundle of who keeps the certificate is what caBundle has to be. */
+static void leave_hooks_to_the_owner(struct rotation *r)
+{
+        size_t count;
+        struct rotation_object *objects = rotation_objects(r, &count);
+        for (size_t i = FIRST_HOOK; i < count && *objects[WEBHOOK].foreign; i++) {
+                if (objects[i].stored && !*objects[i].foreign)
+                        rotation_own(&objects[i], "left alone: the certificate is not ours; annotate it with "
+                                                  "cert-manager.io/inject-ca-from: NAMESPACE/CERTIFICATE");
+        }
+}
+
 /* Another Job at the same objects makes a write fail: then all is read again, and the plan goes on from there. */
 static bool run_in_cluster(struct apply *a, struct rotation *r, const struct certgen_options *c, int64_t *when,
                            struct err *e)
@@ -168,6 +198,7 @@ static bool run_in_cluster(struct apply *a, struct rotation *r, const struct cer
                 *e = (struct err){0};
                 if (!apply_read(a, r, e))
                         return false;
+                leave_hooks_to_the_owner(r);
                 if (rotation_run(r, &wishes, time_now_micros(), c->dry_run ? NULL : apply_write, a, when, e))
                         return true;
                 if (e->code != APPLY_CONFLICT)

@@ -131,3 +131,60 @@ def test_certgen__secret_of_another_type__says_to_delete_it(certgen, kube):
     output = process.communicate(timeout=60)[0]
     assert process.returncode == 1
     assert "gatehouse-webhook-tls is of type Opaque, not kubernetes.io/tls" in output and "delete it" in output
+
+
+def annotate(kube, kind, namespace, name, **annotations):
+    obj = kube.get(kind, namespace, name)
+    obj["metadata"].setdefault("annotations", {}).update({f"cert-manager.io/{k.replace('_', '-')}": v for k, v in annotations.items()})
+    kube.apply(obj)
+
+
+def test_certgen__secret_and_bundle_kept_by_cert_manager__left_alone_and_said_so(certgen, kube):
+    certgen.run()
+    annotate(kube, "Secret", NAMESPACE, "gatehouse-webhook-tls", certificate_name="gatehouse-webhook")
+    annotate(kube, CONFIGURATIONS[0], None, "gatehouse", inject_ca_from="gatehouse-system/gatehouse-webhook")
+    before = [data(kube, "gatehouse-webhook-tls"), *(kube.get(kind, None, "gatehouse")["webhooks"] for kind in CONFIGURATIONS)]
+    output = certgen.run("--rotate-ca", "--ca-overlap", "0s")
+    after = [data(kube, "gatehouse-webhook-tls"), *(kube.get(kind, None, "gatehouse")["webhooks"] for kind in CONFIGURATIONS)]
+    assert before == after
+    lines = dict(line.split(": ", 1) for line in output.splitlines() if ": " in line)
+    assert lines["gatehouse-webhook-tls"] == "left alone: cert-manager keeps it, Certificate gatehouse-webhook"
+    assert lines["validatingwebhookconfigurations/gatehouse"] == \
+        "left alone: cert-manager injects caBundle from gatehouse-system/gatehouse-webhook"
+    # Not annotated: what verifies a certificate of cert-manager is not for us to write.
+    assert "inject-ca-from: NAMESPACE/CERTIFICATE" in lines["mutatingwebhookconfigurations/gatehouse"]
+    assert "issued" in lines["gatehouse-xds-tls"] and "warning" not in output
+    assert data(kube, "gatehouse-xds-tls")["ca.crt"] == data(kube, "envoy-xds-tls")["ca.crt"] != before[0]["ca.crt"]
+
+
+def test_certgen__half_of_what_belongs_together_kept_by_cert_manager__warns(certgen, kube):
+    certgen.run()
+    annotate(kube, "Secret", NAMESPACE, "envoy-xds-tls", certificate_name="envoy")
+    annotate(kube, CONFIGURATIONS[1], None, "gatehouse", inject_ca_from="gatehouse-system/gatehouse-webhook")
+    output = certgen.run()
+    assert "warning: gatehouse-xds-tls and envoy-xds-tls verify each other" in output
+    assert "warning: mutatingwebhookconfigurations/gatehouse does not get the CA of gatehouse-webhook-tls" in output
+
+
+def test_certgen__all_kept_by_cert_manager__no_ca_of_ours(certgen, kube):
+    certgen.run()
+    for name in LEAVES:
+        annotate(kube, "Secret", NAMESPACE, name, certificate_name=name)
+    kube.delete("Secret", NAMESPACE, "gatehouse-ca")
+    output = certgen.run()
+    assert kube.get("Secret", NAMESPACE, "gatehouse-ca") is None
+    assert "gatehouse-ca: absent, left alone" in output and "issued" not in output
+
+
+def test_certgen__ca_secret_lost__what_is_served_stays_trusted(certgen, kube, tmp_path):
+    certgen.run()
+    before = expect_consistent(kube, tmp_path)
+    leaf = data(kube, "envoy-xds-tls")["tls.crt"]
+    kube.delete("Secret", NAMESPACE, "gatehouse-ca")
+    output = certgen.run()
+    assert "took over what is trusted" in output and "there is no CA with its key" in output
+    both = expect_consistent(kube, tmp_path)
+    assert both.startswith(before) and both.count(b"BEGIN CERTIFICATE") == 2
+    assert data(kube, "envoy-xds-tls")["tls.crt"] == leaf
+    certgen.run("--ca-overlap", "0s")
+    assert expect_consistent(kube, tmp_path) == both[len(before):]
