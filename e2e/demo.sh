@@ -13,7 +13,7 @@ sockets=$(mktemp -d "${TMPDIR:-/tmp}/gatehouse-demo-XXXXXX") # the path of a Uni
 stop() {
         trap - EXIT INT TERM
         if [ -n "${DEMO_KUBECONFIG:-}" ]; then
-                kubectl delete --ignore-not-found -f "$dir/webhooks.yaml" -f e2e/demo/1-teams.yaml \
+                kubectl delete --ignore-not-found --wait=false -f "$dir/webhooks.yaml" -f e2e/demo/1-teams.yaml \
                         >/dev/null 2>&1 || true
         fi
         for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
