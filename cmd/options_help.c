@@ -82,7 +82,7 @@ void options_overview(struct buf *out)
         buf_append_str(out, "gatehouse - the gate in front of a Kubernetes cluster's HTTP ingress\n\n"
                             "Usage: gatehouse COMMAND [flags]\n\nCommands:\n");
         for (int i = 0; i < COMMAND_COUNT; i++)
-                buf_printf(out, "  %-10s %s\n", command_table[i].name, command_table[i].summary);
+                buf_printf(out, "  %-16s %s\n", command_table[i].name, command_table[i].summary);
         buf_append_str(out, "\ngatehouse COMMAND --help lists the flags. Exit code: 0 fine, 1 findings or failure, "
                             "2 usage.\n");
 }
