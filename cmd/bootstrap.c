@@ -4,6 +4,7 @@
 #include "cmd/bootstrap_config.h"
 #include "cmd/commands.h"
 
+#include <assert.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -59,6 +60,7 @@ static bool check_files(const struct xds_client_options *x, struct err *e)
 {
         const char *const paths[] = {x->ca_file, x->cert_file, x->key_file};
         for (size_t i = 0; i < COUNT_OF(paths); i++) {
+                assert(paths[i]); /* the options say so */
                 if (access(paths[i], R_OK) != 0)
                         return err_set_errno(e, "%s (gatehouse certgen makes it)", paths[i]);
         }

@@ -161,7 +161,7 @@ static void run__with_certificates__writes_three_files(void **state)
                          0);
         AUTO_JSON *config = read_json(&f, "envoy.json");
         assert_non_null(json_object_get(cluster(config, 0), "transport_socket"));
-        AUTO_JSON *pair = read_json(&f, "new/sds/xds-certificate.json");
+        json_decref(read_json(&f, "new/sds/xds-certificate.json"));
         AUTO_JSON *ca = read_json(&f, "new/sds/xds-ca.json");
         const char *path = NULL;
         assert_int_equal(json_unpack(ca, "{s:[{s:{s:{s:s}}}]}", "resources", "validation_context", "watched_directory",
@@ -182,8 +182,8 @@ static void run__without_resources_dir__the_folder_of_the_file_is_it(void **stat
         fixture_init(&f);
         assert_int_equal(
                 run(&f, "@/envoy.json --xds-cafile @/ca.crt --xds-cert-file @/tls.crt --xds-key-file @/tls.key"), 0);
-        AUTO_JSON *pair = read_json(&f, "xds-certificate.json");
-        AUTO_JSON *ca = read_json(&f, "xds-ca.json");
+        json_decref(read_json(&f, "xds-certificate.json"));
+        json_decref(read_json(&f, "xds-ca.json"));
         fixture_done(&f);
 }
 

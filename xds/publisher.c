@@ -334,7 +334,7 @@ void publisher_stored(struct publisher *p, const struct object *old, const struc
 static size_t blamed_part(const struct shared *s, const char *message)
 {
         size_t blamed = HOLDOUT_NOBODY;
-        for (const char *at = message; at && (at = strstr(at, s->parts_field));) {
+        for (const char *at = message ? strstr(message, s->parts_field) : NULL; at; at = strstr(at, s->parts_field)) {
                 at += strlen(s->parts_field);
                 char *end;
                 unsigned long position = strtoul(at, &end, 10);
