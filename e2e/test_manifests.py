@@ -43,16 +43,20 @@ def test_kustomize__every_overlay__builds_all_parts(kustomize, overlay):
     names = [(o["apiVersion"], o["kind"], o["metadata"].get("namespace"), o["metadata"]["name"]) for o in objects]
     assert len(names) == len(set(names))
     kinds = {o["kind"] for o in objects}
-    assert {"Namespace", "CustomResourceDefinition", "ClusterRole", "Role", "ServiceAccount", "Service", "Deployment", "Job",
+    assert {"Namespace", "CustomResourceDefinition", "ClusterRole", "Role", "ServiceAccount", "Service", "Deployment",
             "ValidatingWebhookConfiguration", "MutatingWebhookConfiguration", "PodDisruptionBudget",
             "NetworkPolicy"} <= kinds
+    # Who keeps the certificates: certgen at once and daily, or somebody else and no certgen at all.
+    assert kinds & {"Job", "CronJob", "Certificate"} in ({"Job", "CronJob"}, {"Certificate"})
+    assert ("Certificate" in kinds) != ("gatehouse-certgen" in {name for *_, name in names})
 
 
 # ---- pods ----
 
 def pods(objects):
     """(object, its pod's spec) for all that makes pods."""
-    return [(o, o["spec"]["template"]["spec"]) for o in objects if o["kind"] in ("Deployment", "DaemonSet", "Job")]
+    jobs = [(o, o["spec"]["jobTemplate"]["spec"]["template"]["spec"]) for o in objects if o["kind"] == "CronJob"]
+    return jobs + [(o, o["spec"]["template"]["spec"]) for o in objects if o["kind"] in ("Deployment", "DaemonSet", "Job")]
 
 
 def containers(pod):
@@ -99,8 +103,8 @@ def test_services_and_policies__every_overlay__select_pods_that_have_the_ports(k
     objects = build(overlay)
 
     def ports_of(selector):
-        selected = [(o["spec"]["template"], p) for o, p in pods(objects)
-                    if selector.items() <= o["spec"]["template"]["metadata"]["labels"].items()]
+        selected = [(o, p) for o, p in pods(objects) if o["kind"] not in ("Job", "CronJob")
+                    and selector.items() <= o["spec"]["template"]["metadata"]["labels"].items()]
         assert len(selected) == 1, selector
         return {p["name"] for c in containers(selected[0][1]) for p in c.get("ports", [])}
     for obj in objects:
@@ -202,14 +206,71 @@ def test_install__kubectl_apply__twice_and_the_bundle_stays(kustomize, configura
     assert all(before) and before == after
 
 
+@pytest.fixture
+def cert_manager(cluster, kube):
+    """As much of cert-manager as it takes to apply objects of its kinds."""
+    names = {"certificates": "Certificate", "issuers": "Issuer"}
+    for plural, kind in names.items():
+        kube.apply({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+                    "metadata": {"name": f"{plural}.cert-manager.io"},
+                    "spec": {"group": "cert-manager.io", "scope": "Namespaced",
+                             "names": {"plural": plural, "singular": kind.lower(), "kind": kind},
+                             "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {
+                                 "type": "object", "x-kubernetes-preserve-unknown-fields": True}}}]}})
+    for plural in names:
+        until(lambda p=plural: kube.request("GET", f"/apis/cert-manager.io/v1/{p}").ok, f"the API server to serve {plural}")
+    yield
+    for plural in names:
+        kube.delete("CustomResourceDefinition", None, f"{plural}.cert-manager.io")
+
+
+def test_cert_manager__its_overlay__asks_for_what_certgen_would_issue(kustomize, configurations, cert_manager, cluster, kube,
+                                                                       tmp_path):
+    issue_certificates(tmp_path / "pem")
+    objects = build("overlays/cert-manager")
+    wanted = {o["spec"]["secretName"]: o["spec"] for o in objects
+              if o["kind"] == "Certificate" and not o["spec"].get("isCA")}
+    assert wanted.keys() == {"gatehouse-webhook-tls", "gatehouse-xds-tls", "envoy-xds-tls"}
+    for secret, spec in wanted.items():
+        text = subprocess.check_output(["openssl", "x509", "-in", tmp_path / "pem" / secret / "tls.crt", "-noout", "-ext",
+                                        "subjectAltName,extendedKeyUsage"], text=True)
+        for name in spec["dnsNames"]:
+            assert f"DNS:{name}" in text, (secret, name)
+        assert len(spec["dnsNames"]) == text.count("DNS:")
+        assert ("server auth" in spec["usages"]) == ("Server Authentication" in text), secret
+        assert ("client auth" in spec["usages"]) == ("Client Authentication" in text), secret
+    injected = [o for o in objects if o["kind"].endswith("WebhookConfiguration")]
+    issued = next(o for o in objects if o["kind"] == "Certificate" and o["spec"]["secretName"] == "gatehouse-webhook-tls")
+    assert len(injected) == 2
+    for o in injected:
+        source = o["metadata"]["annotations"]["cert-manager.io/inject-ca-from"]
+        assert source == f"{NAMESPACE}/{issued['metadata']['name']}"
+    ours = [o for o in objects if o["apiVersion"] == "cert-manager.io/v1"]
+    cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all([*ours, *injected]))
+    # Now certgen, by mistake: what cert-manager has made is left alone.
+    for secret in wanted:
+        pair = {key: pki._b64((tmp_path / "pem" / secret / key).read_bytes()) for key in ("ca.crt", "tls.crt", "tls.key")}
+        kube.apply({"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls", "data": pair,
+                    "metadata": {"name": secret, "namespace": NAMESPACE,
+                                 "annotations": {"cert-manager.io/certificate-name": secret.removesuffix("-tls")}}})
+    try:
+        done = subprocess.run([binary("gatehouse"), "certgen", "--kube", "--kubeconfig", cluster.kubeconfig, "--namespace",
+                               NAMESPACE], capture_output=True, text=True)
+        assert done.returncode == 0 and done.stdout.count("left alone: cert-manager") == 5, done.stdout + done.stderr
+        assert kube.get("Secret", NAMESPACE, "gatehouse-ca") is None
+    finally:
+        for secret in wanted:
+            kube.delete("Secret", NAMESPACE, secret)
+
+
 @pytest.mark.parametrize("overlay", OVERLAYS)
-def test_install__every_overlay__the_api_server_takes_it(kustomize, configurations, cluster, kube, overlay):
+def test_install__every_overlay__the_api_server_takes_it(kustomize, configurations, cert_manager, cluster, kube, overlay):
     if not isinstance(cluster, RealKube):
         pytest.skip("devkube does not serve Deployments, RBAC and the like; make e2e runs this on a real API server")
     served = {g["name"]: {v["version"] for v in g["versions"]} for g in kube.request("GET", "/apis").body["groups"]}
     objects = [o for o in build(overlay)
                if "/" not in o["apiVersion"] or o["apiVersion"].split("/")[1] in served[o["apiVersion"].split("/")[0]]]
-    assert {o["kind"] for o in build(overlay)} - {o["kind"] for o in objects} <= {"PodDisruptionBudget"}
+    assert {o["kind"] for o in build(overlay)} - {o["kind"] for o in objects} <= {"PodDisruptionBudget", "CronJob"}
     said = cluster.kubectl("apply", "--dry-run=server", "-f", "-", stdin=yaml.safe_dump_all(objects))[2]
     assert "Warning" not in said, said
 
