@@ -33,12 +33,13 @@ static const char *const world[] = {
         "{'ir': 'b/orphan', 'routes': ['/ blog']}",
         "{'ir': 'a/tls', 'fqdn': 'tls.example', 'tls': 'cert', 'routes': ['/ web', '/open web insecure']}",
         "{'ir': 'a/broken', 'fqdn': 'broken.example', 'tls': 'none', 'routes': ['/ web', '/open web insecure']}",
-        "{'ir': 'a/tcp', 'fqdn': 'tcp.example', 'spec': {'virtualhost': {'fqdn': 'tcp.example', 'tls': "
-        "{'passthrough': true}}, 'tcpproxy': {'delegate': {'name': 'tcp', 'namespace': 'b'}}}}",
+        ("{'ir': 'a/tcp', 'fqdn': 'tcp.example', 'spec': {'virtualhost': {'fqdn': 'tcp.example', 'tls': "
+         "{'passthrough': true}}, 'tcpproxy': {'delegate': {'name': 'tcp', 'namespace': 'b'}}}}"),
         "{'ir': 'b/tcp', 'spec': {'tcpproxy': {'services': [{'name': 'blog', 'port': 80}]}}}",
         "{'ir': 'a/only', 'fqdn': 'only.example', 'routes': ['/x web']}",
-        "{'ing': 'i/in', 'hosts': {'in.example': ['/p web', '/p web Exact', '/p/q web'], '*.wild.example': ['/ web']}, "
-        "'tls': {'cert': ['*.wild.example']}}",
+        ("{'ing': 'i/in', 'hosts': {'in.example': ['/p web', '/p web Exact', '/p/q web'], '*.wild.example': ['/ "
+         "web']}, "
+         "'tls': {'cert': ['*.wild.example']}}"),
 };
 
 static void put(struct fixture *f, const char *text)
