@@ -68,38 +68,40 @@ static char *folder_of(const char *path)
         return quoted(folder);
 }
 
+/* An answer of SDS with the one secret in it. */
+static struct buf *sds_answer(const char *secret)
+{
+        AUTO_STR *json = FILL("{'resources': [{"
+                              "  '@type': 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret',"
+                              "  $}]}",
+                              secret);
+        return pretty(json);
+}
+
 struct buf *bootstrap_pair(const struct xds_client_options *x)
 {
-        static const char template[] = "{'resources': [{"
-                                       "  '@type': 'type.googleapis.com/"
-                                       "envoy.extensions.transport_sockets.tls.v3.Secret',"
-                                       "  'name': 'xds-certificate',"
-                                       "  'tls_certificate': {"
-                                       "    'certificate_chain': {'filename': $},"
-                                       "    'private_key': {'filename': $},"
-                                       "    'watched_directory': {'path': $}"
-                                       "}}]}";
+        static const char template[] = "'name': 'xds-certificate',"
+                                       "'tls_certificate': {"
+                                       "  'certificate_chain': {'filename': $},"
+                                       "  'private_key': {'filename': $},"
+                                       "  'watched_directory': {'path': $}}";
         AUTO_STR *certificate = quoted(x->cert_file);
         AUTO_STR *key = quoted(x->key_file);
         AUTO_STR *folder = folder_of(x->cert_file);
-        AUTO_STR *json = FILL(template, certificate, key, folder);
-        return pretty(json);
+        AUTO_STR *secret = FILL(template, certificate, key, folder);
+        return sds_answer(secret);
 }
 
 struct buf *bootstrap_ca(const struct xds_client_options *x)
 {
-        static const char template[] = "{'resources': [{"
-                                       "  '@type': 'type.googleapis.com/"
-                                       "envoy.extensions.transport_sockets.tls.v3.Secret',"
-                                       "  'name': 'xds-ca',"
-                                       "  'validation_context': {"
-                                       "    'trusted_ca': {'filename': $},"
-                                       "    'watched_directory': {'path': $}"
-                                       "}}]}";
+        static const char template[] = "'name': 'xds-ca',"
+                                       "'validation_context': {"
+                                       "  'trusted_ca': {'filename': $},"
+                                       "  'watched_directory': {'path': $}}";
         AUTO_STR *ca = quoted(x->ca_file);
         AUTO_STR *folder = folder_of(x->ca_file);
-        AUTO_STR *json = FILL(template, ca, folder);
-        return pretty(json);
+        AUTO_STR *secret = FILL(template, ca, folder);
+        return sds_answer(secret);
 }
 
 static char *file_source(const struct bootstrap_options *b, const char *file)
