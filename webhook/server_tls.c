@@ -2,10 +2,11 @@
 #include "webhook/server_internal.h"
 
 #include "base/log.h"
+#include "certs/inspect.h"
 
 #include <gnutls/x509.h>
 
-enum { CHAIN_MAX = 8 };
+enum { CHAIN_MAX = INSPECT_CHAIN_MAX }; /* what keypair lets through must fit */
 
 static gnutls_datum_t datum(const char *p, size_t n)
 {

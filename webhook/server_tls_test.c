@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <cmocka.h>
 
+#include "certs/inspect.h"
 #include "webhook/server_fixture.h"
 
 static const char GOOD[] = REVIEW_OF("u-good", "CREATE", "", ROOT("shop", "shop.example.com"));
@@ -64,6 +65,24 @@ static void tls__versions__1_2_and_1_3_only(void **state)
         assert_int_equal(review_with(&(struct client_options){.max_version = TLS1_2_VERSION}), 200);
         assert_int_equal(review_with(&(struct client_options){.max_version = TLS1_1_VERSION}), 0);
         assert_int_equal(review_with(&(struct client_options){.trust = F.credentials.authority}), 200);
+}
+
+static void tls__longest_chain_that_a_pair_may_have__is_served(void **state)
+{
+        (void)state;
+        const struct pair *ca = F.credentials.authority;
+        AUTO(pair) *leaf = keypair_get(F.credentials.keypair);
+        AUTO(buf) *chain = buf_new(INSPECT_CHAIN_BYTES_MAX);
+        buf_append(chain, leaf->crt, leaf->crt_len);
+        for (int i = 1; i < INSPECT_CHAIN_MAX; i++)
+                buf_append(chain, ca->crt, ca->crt_len);
+        fixture_write(F.credentials.crt, buf_data(chain), buf_len(chain));
+        poll_keypair();
+        fixture_start(&F, 1, false);
+        struct client c;
+        assert_true(client_open_with(&c, F.port, &(struct client_options){.trust = ca}));
+        assert_int_equal(sk_X509_num(SSL_get_peer_cert_chain(c.ssl)), INSPECT_CHAIN_MAX);
+        client_close(&c);
 }
 
 static void tls__pair_renewed__new_connections_get_it_and_old_ones_live(void **state)
@@ -159,6 +178,7 @@ int main(void)
 #define SERVER_TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
         const struct CMUnitTest tests[] = {
                 SERVER_TEST(tls__versions__1_2_and_1_3_only),
+                SERVER_TEST(tls__longest_chain_that_a_pair_may_have__is_served),
                 SERVER_TEST(tls__pair_renewed__new_connections_get_it_and_old_ones_live),
                 SERVER_TEST(tls__pair_renewed_under_load__no_handshake_fails),
                 SERVER_TEST(tls__clients_verified__only_the_ca_s_get_in),
