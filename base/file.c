@@ -123,7 +123,7 @@ bool file_make_dirs(const char *path, struct err *e)
 
 char *file_join(const char *dir, const char *name)
 {
-        return mem_printf("%s/%s", dir, name);
+        return mem_printf(str_has_suffix(dir, "/") ? "%s%s" : "%s/%s", dir, name);
 }
 
 struct file_stamp file_stamp_get(const char *path)

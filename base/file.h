@@ -24,7 +24,7 @@ bool file_write(const char *path, const void *p, size_t n, mode_t mode, struct e
 /* Creates path and what is missing above it; existing directories are fine. */
 bool file_make_dirs(const char *path, struct err *e);
 
-/* "<dir>/<name>" for mem_free(). */
+/* "<dir>/<name>" for mem_free(); a slash that dir ends with is the one. */
 char *file_join(const char *dir, const char *name) __attribute__((returns_nonnull));
 
 /*

@@ -108,6 +108,15 @@ static void file_write__folder_missing__error_and_nothing_left(void **state)
         assert_int_equal(mkdir(dir, 0700), 0);
 }
 
+static void file_join__folder_with_and_without_slash__one_slash(void **state)
+{
+        (void)state;
+        AUTO_STR *plain = file_join("a", "b"), *slash = file_join("a/", "b"), *root = file_join("/", "b");
+        assert_string_equal(plain, "a/b");
+        assert_string_equal(slash, "a/b");
+        assert_string_equal(root, "/b");
+}
+
 static void file_make_dirs__missing_and_existing__are_there_afterwards(void **state)
 {
         (void)state;
@@ -172,6 +181,7 @@ int main(void)
                 TEST(file_read__absent_or_folder__error_names_it),
                 TEST(file_write__existing_file__replaced_with_the_mode),
                 TEST(file_write__folder_missing__error_and_nothing_left),
+                TEST(file_join__folder_with_and_without_slash__one_slash),
                 TEST(file_make_dirs__missing_and_existing__are_there_afterwards),
                 TEST(file_make_dirs__impossible__says_which),
                 TEST(file_stamp__every_way_to_change__differs),

@@ -26,7 +26,7 @@ static void add_safe(struct buf *out, const char *s)
 
 static void add_value(struct buf *out, const char *before, const json_t *o, const char *key, const char *after)
 {
-        if (!has(o, key))
+        if (!has(o, key) || !*json_string_value(get(o, key)))
                 return;
         buf_append_str(out, before);
         add_safe(out, json_string_value(get(o, key)));

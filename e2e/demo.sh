@@ -217,5 +217,6 @@ echo "The tour is over. kubeconfig: $KUBECONFIG, logs: $(dirname "$KUBECONFIG")/
 if [ -t 0 ] && [ -t 1 ]; then
         echo "Try it yourself: this shell talks to the demo's API server. \"exit\" or Ctrl-D ends everything."
         [ -z "$envoy" ] || echo "  curl --connect-to ::127.0.0.1:$envoy_http http://www.example.com/"
-        PS1='gatehouse-demo$ ' bash --norc -i || true
+        echo "  gatehouse explain http://www.example.com/blog"
+        GATEHOUSE_SERVER=127.0.0.1:$debug_port PATH=$(realpath "$bin"):$PATH PS1='gatehouse-demo$ ' bash --norc -i || true
 fi
