@@ -128,23 +128,23 @@ void pipeline_sweep_end(struct pipeline *p, enum kind kind, unsigned source)
         push_event(p, &(struct event){.type = EVENT_SWEEP_END, .kind = (uint8_t)kind, .source = (uint16_t)source});
 }
 
-static void apply_event(struct pipeline *p, struct event *e)
+/* False when there is more of it: then it is applied again. */
+static bool apply_event(struct pipeline *p, struct event *e)
 {
         struct store *s = p->options.store;
         enum kind kind = (enum kind)e->kind;
         switch ((enum event_type)e->type) {
         case EVENT_PUT:
                 store_put(s, mem_take(&e->object), e->source, &p->hooks);
-                return;
+                return true;
         case EVENT_REMOVE:
                 store_remove(s, kind, e->namespace, e->name, e->source, &p->hooks);
-                return;
+                return true;
         case EVENT_SWEEP_BEGIN:
                 store_sweep_begin(s, kind, e->source);
-                return;
+                return true;
         case EVENT_SWEEP_END:
-                store_sweep_end(s, kind, e->source, &p->hooks);
-                return;
+                return store_sweep_end(s, kind, e->source, SWEEP_STEP, &p->hooks);
         }
         __builtin_unreachable();
 }
@@ -155,9 +155,11 @@ static void apply_some(struct pipeline *p)
         pthread_rwlock_wrlock(p->options.lock);
         int64_t until = p->options.monotonic() + HOLD_MAX;
         for (size_t n = 1; p->event_next < p->event_count; n++) {
-                struct event *e = &p->events[p->event_next++];
-                apply_event(p, e);
-                free_event(e);
+                struct event *e = &p->events[p->event_next];
+                if (apply_event(p, e)) {
+                        free_event(e);
+                        p->event_next++;
+                }
                 if (n % EVENTS_BETWEEN_LOOKS == 0 && p->options.monotonic() >= until)
                         break;
         }

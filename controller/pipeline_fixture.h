@@ -20,6 +20,7 @@
 #include <cmocka.h>
 
 static int64_t clock_wall, clock_monotonic;
+static int64_t clock_step; /* what each look at the monotonic clock takes */
 
 static int64_t wall(void)
 {
@@ -28,7 +29,7 @@ static int64_t wall(void)
 
 static int64_t monotonic(void)
 {
-        return clock_monotonic;
+        return clock_monotonic += clock_step;
 }
 
 static void pass(int64_t nanos)

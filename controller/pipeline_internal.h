@@ -13,6 +13,7 @@
 enum {
         BATCH_MAX = 64,           /* compiled between two holds of the write lock */
         EVENTS_BETWEEN_LOOKS = 8, /* at the clock while the lock is held */
+        SWEEP_STEP = 32,          /* objects that the end of a list removes count as one event */
 };
 /* Readers wait this long at most; design.md allows 5 ms. */
 #define HOLD_MAX (2 * DURATION_MILLISECOND)

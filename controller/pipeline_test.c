@@ -126,6 +126,28 @@ static void sweep__object_left_out__is_gone(void **state)
         assert_null(pipeline_find_host(w->pipeline, "x.example"));
 }
 
+/* The webhook's threads wait meanwhile. */
+static void sweep__very_many_left_out__the_lock_is_given_back_between(void **state)
+{
+        (void)state;
+        enum { OBJECTS = 4000 };
+        AUTO(world) *w = started();
+        for (int i = 0; i < OBJECTS; i++) {
+                AUTO_STR *name = mem_printf("s%d", i);
+                put_service(w, "a", name);
+        }
+        settle(w);
+        pipeline_sweep_begin(w->pipeline, KIND_SERVICE, 0);
+        pipeline_sweep_end(w->pipeline, KIND_SERVICE, 0);
+        clock_step = DURATION_MILLISECOND;
+        pipeline_turn(w->pipeline);
+        clock_step = 0;
+        assert_in_range(store_count(w->store, KIND_SERVICE), 1, OBJECTS - 1);
+        assert_true(pipeline_is_busy(w->pipeline));
+        settle(w);
+        assert_int_equal(store_count(w->store, KIND_SERVICE), 0);
+}
+
 /* Also of kinds that no host is compiled from, and before the start: xds reads endpoints from the store itself. */
 static void stored__objects_come_change_and_go__each_is_told(void **state)
 {
@@ -272,6 +294,7 @@ int main(void)
                 cmocka_unit_test(change__nobody_reads_it__nothing_is_compiled),
                 cmocka_unit_test(change__owner_goes__loser_takes_the_host),
                 cmocka_unit_test(sweep__object_left_out__is_gone),
+                cmocka_unit_test(sweep__very_many_left_out__the_lock_is_given_back_between),
                 cmocka_unit_test(stored__objects_come_change_and_go__each_is_told),
                 cmocka_unit_test(refused__by_an_envoy__its_root_is_told_and_is_told_when_it_is_over),
                 cmocka_unit_test(policy__changes__everything_is_judged_again),

@@ -128,15 +128,19 @@ static struct sweep *sweep_of(struct store *s, unsigned kind, unsigned source)
  * unseen counts down, so that a relist without deletions ends without a walk; and what is seen moves behind what is
  * not, so that one with deletions looks at little more than those.
  */
+static void sweep_see(struct store *s, struct object_node *n)
+{
+        sweep_of(s, n->node.space, n->source)->unseen--;
+        kind_unlink(s, n);
+        kind_append(s, n);
+}
+
 static void sweep_leave(struct store *s, struct object_node *n)
 {
         struct sweep *sweep = sweep_of(s, n->node.space, n->source);
         sweep->total--;
-        if (n->seen == sweep->epoch)
-                return;
-        sweep->unseen--;
-        kind_unlink(s, n);
-        kind_append(s, n);
+        if (n->seen != sweep->epoch)
+                sweep_see(s, n);
 }
 
 static void sweep_enter(struct store *s, struct object_node *n, unsigned source)
@@ -273,20 +277,22 @@ void store_expire(struct store *s, enum kind kind, const char *namespace, const 
         remove_node(s, n, hooks);
 }
 
-void store_sweep_end(struct store *s, enum kind kind, unsigned source, const struct store_hooks *hooks)
+bool store_sweep_end(struct store *s, enum kind kind, unsigned source, size_t max, const struct store_hooks *hooks)
 {
         struct sweep *sweep = sweep_of(s, kind, source);
-        for (struct object_node *n = s->kinds[kind].first, *next; n && sweep->unseen; n = next) {
+        for (struct object_node *n = s->kinds[kind].first, *next; n && sweep->unseen && max; n = next) {
                 next = n->next;
                 if (n->source != source || n->seen == sweep->epoch)
                         continue;
-                if (!lingers(n, hooks)) {
+                max--;
+                if (lingers(n, hooks)) {
+                        sweep_see(s, n);
+                        n->seen = sweep->epoch;
+                } else {
                         remove_node(s, n, hooks);
-                        continue;
                 }
-                n->seen = sweep->epoch;
-                sweep->unseen--;
         }
+        return !sweep->unseen;
 }
 
 /* ---- looking ---- */

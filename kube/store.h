@@ -71,10 +71,12 @@ void store_expire(struct store *s, enum kind kind, const char *namespace, const 
 
 /*
  * A relist: between store_sweep_begin() and store_sweep_end() every object of that kind and source that is put is
- * seen; the end removes those that were not. Sweeps of several sources may overlap. An abandoned sweep is begun again.
+ * seen; the end removes those that were not, at most max of them at a time: false when there are more to remove, then
+ * it is called again before that source changes. Sweeps of several sources may overlap. An abandoned sweep is begun
+ * again.
  */
 void store_sweep_begin(struct store *s, enum kind kind, unsigned source);
-void store_sweep_end(struct store *s, enum kind kind, unsigned source, const struct store_hooks *hooks);
+bool store_sweep_end(struct store *s, enum kind kind, unsigned source, size_t max, const struct store_hooks *hooks);
 
 /* ---- looking ---- */
 

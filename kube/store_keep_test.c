@@ -159,7 +159,7 @@ static void sweep__object_lingers__is_swept_when_it_expires(void **state)
         put(f, "1", "good");
         for (int i = 0; i < 2; i++) {
                 store_sweep_begin(f->store, KIND_SECRET, 0);
-                store_sweep_end(f->store, KIND_SECRET, 0, &f->hooks);
+                store_sweep_end(f->store, KIND_SECRET, 0, SIZE_MAX, &f->hooks);
                 assert_string_equal(stored(f), "1");
         }
         assert_int_equal(f->asked, 1);
@@ -169,7 +169,7 @@ static void sweep__object_lingers__is_swept_when_it_expires(void **state)
         put(f, "2", "good");
         f->lingers = false;
         store_sweep_begin(f->store, KIND_SECRET, 0);
-        store_sweep_end(f->store, KIND_SECRET, 0, &f->hooks);
+        store_sweep_end(f->store, KIND_SECRET, 0, SIZE_MAX, &f->hooks);
         assert_null(stored(f));
 }
 

@@ -304,7 +304,7 @@ static void step_sweep(void)
                 m.records[i] = (struct record){0};
                 changes++;
         }
-        store_sweep_end(m.store, kind, source, &hooks);
+        store_sweep_end(m.store, kind, source, SIZE_MAX, &hooks);
         check_told(&expected, changes);
 }
 

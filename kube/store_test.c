@@ -442,7 +442,7 @@ static void sweep__removes_what_was_not_seen(void **state)
         put(f, route("n", "d", "1", ""));
         assert_non_null(get(f->store, KIND_INGRESSROUTE, "n", "b")); /* served until the end */
         f->told = (struct told){0};
-        store_sweep_end(f->store, KIND_INGRESSROUTE, 0, &f->hooks);
+        store_sweep_end(f->store, KIND_INGRESSROUTE, 0, SIZE_MAX, &f->hooks);
         assert_int_equal(f->told.changes, 2);
         assert_null(get(f->store, KIND_INGRESSROUTE, "n", "b"));
         assert_null(get(f->store, KIND_INGRESSROUTE, "n", "c"));
@@ -457,12 +457,28 @@ static void sweep__of_one_source__leaves_the_other(void **state)
         store_put(f->store, route("n", "b", "1", ""), 1, NULL);
         store_sweep_begin(f->store, KIND_INGRESSROUTE, 0);
         store_sweep_begin(f->store, KIND_INGRESSROUTE, 1);
-        store_sweep_end(f->store, KIND_INGRESSROUTE, 0, NULL);
+        store_sweep_end(f->store, KIND_INGRESSROUTE, 0, SIZE_MAX, NULL);
         assert_null(get(f->store, KIND_INGRESSROUTE, "n", "a"));
         assert_non_null(get(f->store, KIND_INGRESSROUTE, "n", "b"));
         store_put(f->store, route("n", "b", "1", ""), 1, NULL);
-        store_sweep_end(f->store, KIND_INGRESSROUTE, 1, NULL);
+        store_sweep_end(f->store, KIND_INGRESSROUTE, 1, SIZE_MAX, NULL);
         assert_non_null(get(f->store, KIND_INGRESSROUTE, "n", "b"));
+}
+
+static void sweep__end_in_steps__goes_on_until_it_says_so(void **state)
+{
+        struct fixture *f = *state;
+        put(f, route("n", "a", "1", ""));
+        put(f, route("n", "b", "1", ""));
+        put(f, route("n", "c", "1", ""));
+        store_sweep_begin(f->store, KIND_INGRESSROUTE, 0);
+        put(f, route("n", "d", "1", ""));
+        assert_false(store_sweep_end(f->store, KIND_INGRESSROUTE, 0, 2, &f->hooks));
+        assert_int_equal(store_count(f->store, KIND_INGRESSROUTE), 2);
+        assert_true(store_sweep_end(f->store, KIND_INGRESSROUTE, 0, 2, &f->hooks));
+        assert_int_equal(store_count(f->store, KIND_INGRESSROUTE), 1);
+        assert_non_null(get(f->store, KIND_INGRESSROUTE, "n", "d"));
+        assert_true(store_sweep_end(f->store, KIND_INGRESSROUTE, 0, 2, &f->hooks));
 }
 
 static void sweep__begun_again__counts_only_what_comes_after(void **state)
@@ -474,7 +490,7 @@ static void sweep__begun_again__counts_only_what_comes_after(void **state)
         put(f, route("n", "a", "1", ""));
         store_sweep_begin(f->store, KIND_INGRESSROUTE, 0);
         put(f, route("n", "b", "1", ""));
-        store_sweep_end(f->store, KIND_INGRESSROUTE, 0, NULL);
+        store_sweep_end(f->store, KIND_INGRESSROUTE, 0, SIZE_MAX, NULL);
         assert_null(get(f->store, KIND_INGRESSROUTE, "n", "a"));
         assert_non_null(get(f->store, KIND_INGRESSROUTE, "n", "b"));
 }
@@ -485,7 +501,7 @@ static void sweep__object_that_changed_its_source__belongs_to_the_new_one(void *
         put(f, route("n", "a", "1", ""));
         store_sweep_begin(f->store, KIND_INGRESSROUTE, 0);
         store_put(f->store, route("n", "a", "1", ""), 1, NULL);
-        store_sweep_end(f->store, KIND_INGRESSROUTE, 0, NULL);
+        store_sweep_end(f->store, KIND_INGRESSROUTE, 0, SIZE_MAX, NULL);
         assert_non_null(get(f->store, KIND_INGRESSROUTE, "n", "a"));
         assert_true(store_remove(f->store, KIND_INGRESSROUTE, "n", "a", 1, NULL));
 }
@@ -589,6 +605,7 @@ int main(void)
                 TEST(readers__of_a_hub__come_and_go_alone),
                 TEST(sweep__removes_what_was_not_seen),
                 TEST(sweep__of_one_source__leaves_the_other),
+                TEST(sweep__end_in_steps__goes_on_until_it_says_so),
                 TEST(sweep__begun_again__counts_only_what_comes_after),
                 TEST(sweep__object_that_changed_its_source__belongs_to_the_new_one),
                 TEST(each__objects__come_in_order_of_arrival),
