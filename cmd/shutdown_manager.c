@@ -2,10 +2,11 @@
 /*
  * shutdown_manager - lets an Envoy finish what it is doing before its pod ends.
  *
- * It stands beside Envoy in the pod. Envoy's preStop hook asks for /shutdown, which is answered when Envoy has no open
- * connection any more: until then the kubelet sends Envoy no SIGTERM. While it drains Envoy says that it is not ready,
- * so that nobody new is sent to it, and closes each connection behind its next answer (Envoy documentation,
- * "Draining"). Its own SIGTERM means the same: hooks of several containers run in no order.
+ * It stands beside Envoy in the pod. When the pod ends the kubelet sends us SIGTERM and, at the same time, runs Envoy's
+ * preStop hook, which asks us for /shutdown: that is answered when Envoy has no open connection any more, and only then
+ * Envoy gets its own SIGTERM. While it drains Envoy says that it is not ready, so that nobody new is sent to it, and
+ * closes each connection behind its next answer (Envoy documentation, "Draining"). Asking for /shutdown only waits: who
+ * reaches the port must not be able to drain an Envoy (CVE-2020-15127 was that).
  */
 #include "base/log.h"
 #include "base/time.h"
@@ -22,9 +23,10 @@
 
 struct manager {
         const struct shutdown_options *options;
-        const char *admin;    /* socket of Envoy */
-        uint16_t stats_port;  /* of Envoy */
-        pthread_mutex_t lock; /* one drains, the others wait for it */
+        const char *admin;   /* socket of Envoy */
+        uint16_t stats_port; /* of Envoy */
+        pthread_mutex_t lock;
+        pthread_cond_t changed;
         bool drained;
 };
 
@@ -66,25 +68,28 @@ static bool wait_until_idle(const struct manager *m, int64_t begun, int64_t dead
 
 static void drain(struct manager *m)
 {
+        struct err e = {0};
+        int64_t begun = time_monotonic(), deadline = begun + m->options->drain_timeout;
+        log_info("draining begins", "admin", m->admin, NULL);
+        if (tell_envoy(m, begun + m->options->drain_delay, &e) && wait_until_idle(m, begun, deadline, &e))
+                log_info("drained", NULL);
+        else
+                log_warn("draining is given up, Envoy may end now", "reason", e.text, NULL);
         pthread_mutex_lock(&m->lock);
-        if (!m->drained) {
-                struct err e = {0};
-                int64_t begun = time_monotonic(), deadline = begun + m->options->drain_timeout;
-                log_info("draining begins", "admin", m->admin, NULL);
-                if (tell_envoy(m, begun + m->options->drain_delay, &e) && wait_until_idle(m, begun, deadline, &e))
-                        log_info("drained", NULL);
-                else
-                        log_warn("draining is given up, Envoy may end now", "reason", e.text, NULL);
-                m->drained = true;
-        }
+        m->drained = true;
+        pthread_cond_broadcast(&m->changed);
         pthread_mutex_unlock(&m->lock);
 }
 
-/* Runs on the listener's thread, which has nothing else to do. */
+/* Runs on the listener's thread, which has nothing else to do: whoever comes meanwhile waits for the same. */
 static void handle_shutdown(const struct http_request *r, struct http_answer *answer, void *arg)
 {
         (void)r;
-        drain(arg);
+        struct manager *m = arg;
+        pthread_mutex_lock(&m->lock);
+        while (!m->drained)
+                pthread_cond_wait(&m->changed, &m->lock);
+        pthread_mutex_unlock(&m->lock);
         buf_append_str(answer->body, "drained\n");
 }
 

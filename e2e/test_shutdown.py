@@ -91,10 +91,21 @@ class Pod:
         hook.request("GET", "/shutdown")
         return hook.getresponse().status
 
+    def connected_to_hook(self):
+        """Whether somebody's request to the manager has been accepted and is held."""
+        with open(f"/proc/{self.manager.pid}/net/tcp") as table:
+            return any(f":{self.hook_port:04X} " in row.split()[1] + " " and row.split()[3] == "01"
+                       and row.split()[4].endswith(":00000000") for row in list(table)[1:])
+
+    def end(self):
+        """As the kubelet ends a pod: SIGTERM to the manager while Envoy's hook runs, then to Envoy; the hook's status."""
+        self.manager.send(signal.SIGTERM)
+        status = self.pre_stop()
+        assert self.manager.child.wait(30) == 0
+        return status
+
     def restart(self):
-        """As the kubelet ends and begins a pod: the hook, then SIGTERM to both."""
-        assert self.pre_stop() == 200
-        assert self.manager.stop() == 0
+        assert self.end() == 200
         self.envoy.process.stop()
         self.start()
 
@@ -146,49 +157,46 @@ def get(port, path):
     return response.status, response.read()
 
 
-def test_shutdown__request_in_flight__hook_is_answered_after_it(pod, upstream):
+def test_end__request_in_flight__hook_is_answered_after_it(pod, upstream):
     running = pod()
     request = InBackground(lambda: get(running.port, "/held"))
     assert upstream.arrived.wait(30)
-    hook = InBackground(running.pre_stop)
+    end = InBackground(running.end)
     until(lambda: running.envoy.admin("/ready")[0] == 503, "Envoy not to be ready")
     until(lambda: '"connections":"1"' in running.manager.output(), "the open connection to be counted")
-    assert hook.is_alive() and request.is_alive()
+    assert end.is_alive() and request.is_alive()
     upstream.released.set()
     request.join(30)
-    hook.join(30)
+    end.join(30)
     assert request.result == (200, b"ok")
-    assert hook.result == 200
+    assert end.result == 200
     assert '"drained"' in running.manager.output()
 
 
-def test_sigterm__before_the_hook__drains_too_and_exits_0(pod, upstream):
+def test_hook__before_sigterm__waits_and_drains_nothing(pod):
     running = pod()
-    request = InBackground(lambda: get(running.port, "/held"))
-    assert upstream.arrived.wait(30)
-    running.manager.send(signal.SIGTERM)
-    until(lambda: running.envoy.admin("/ready")[0] == 503, "Envoy not to be ready")
     hook = InBackground(running.pre_stop)
-    upstream.released.set()
-    request.join(30)
+    until(lambda: running.connected_to_hook(), "the hook to ask")
+    assert running.envoy.ready() and get(running.port, "/")[0] == 200, "whoever asks for /shutdown must not stop Envoy"
+    assert hook.is_alive()
+    running.manager.send(signal.SIGTERM)
     hook.join(30)
-    assert request.result == (200, b"ok") and hook.result == 200
-    assert running.manager.child.wait(30) == 0
+    assert hook.result == 200
 
 
-def test_shutdown__connection_that_never_ends__given_up_after_the_timeout(pod, upstream):
+def test_end__connection_that_never_ends__given_up_after_the_timeout(pod, upstream):
     running = pod("envoy", "--drain-timeout", "1s")
     request = InBackground(lambda: get(running.port, "/held"))
     assert upstream.arrived.wait(30)
-    assert running.pre_stop() == 200
+    assert running.end() == 200
     assert request.is_alive()
     assert "1 connections are still open" in running.manager.output()
 
 
-def test_shutdown__envoy_has_gone__hook_is_answered(pod):
+def test_end__envoy_has_gone__hook_is_answered(pod):
     running = pod()
     running.envoy.process.kill()
-    assert running.pre_stop() == 200
+    assert running.end() == 200
     assert "Envoy may end now" in running.manager.output()
 
 
