@@ -24,6 +24,7 @@ enum {
 static const char leaf_type[] = "kubernetes.io/tls";
 static const char authority_type[] = "gatehouse.io/ca"; /* its own, so that serve never lists it */
 static const int64_t busy_pause = DURATION_SECOND;
+static const int64_t clock_slack = 5 * TIME_MICROS_PER_SECOND; /* Date has seconds, and takes its way */
 
 /* What must be known of an object to write it. */
 struct remote {
@@ -35,13 +36,14 @@ struct apply {
         struct event_base *base;
         struct client *client;
         char *namespace;
+        int64_t ahead;       /* of our clock: the API server's, in microseconds */
         struct map *remotes; /* path -> struct remote */
 };
 
 struct answer {
         bool done;
         int code;
-        int64_t retry_after;
+        int64_t retry_after, date;
         json_t *body; /* NULL where it is no JSON */
         struct err error;
 };
@@ -67,6 +69,7 @@ static void answered(const struct response *r, void *arg)
         out->done = true;
         out->code = r->code;
         out->retry_after = r->retry_after;
+        out->date = r->date;
         out->error = r->error;
         out->body = r->code ? json_read(r->body, r->size, NULL) : NULL;
 }
@@ -87,6 +90,14 @@ static void ask_once(struct apply *a, const struct request *r, struct answer *ou
         client_request(a->client, r, answered, out);
         while (!out->done)
                 event_base_loop(a->base, EVLOOP_ONCE);
+        int64_t ahead = out->date - time_now_micros();
+        if (out->date)
+                a->ahead = ahead > clock_slack || ahead < -clock_slack ? ahead : 0;
+}
+
+int64_t apply_time(const struct apply *a)
+{
+        return time_now_micros() + a->ahead;
 }
 
 static bool is_busy(const struct answer *answer)

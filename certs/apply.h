@@ -26,5 +26,11 @@ bool apply_read(struct apply *a, struct rotation *r, struct err *e);
 /* A rotation_write_fn; arg is the apply that the objects were read by. */
 bool apply_write(struct rotation_object *o, void *arg, struct err *e);
 
+/*
+ * What time it is: the API server's, where this machine's clock is more than a few seconds away from it. Jobs on
+ * different nodes then agree on when an overlap is over. After apply_read().
+ */
+int64_t apply_time(const struct apply *a);
+
 /* Waits, so that the other Job gets on. */
 void apply_pause(struct apply *a, int64_t nanos);

@@ -199,7 +199,7 @@ static bool run_in_cluster(struct apply *a, struct rotation *r, const struct cer
                 if (!apply_read(a, r, e))
                         return false;
                 leave_hooks_to_the_owner(r);
-                if (rotation_run(r, &wishes, time_now_micros(), c->dry_run ? NULL : apply_write, a, when, e))
+                if (rotation_run(r, &wishes, apply_time(a), c->dry_run ? NULL : apply_write, a, when, e))
                         return true;
                 if (e->code != APPLY_CONFLICT)
                         return false;

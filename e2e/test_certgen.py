@@ -2,12 +2,17 @@
 """gatehouse certgen --kube: rotation, several Jobs at once, and what it says when it cannot go on."""
 
 import base64
+import email.utils
+import http.server
+import json
 import subprocess
+import threading
+import time
 
 import pytest
 
 from harness.basics import binary
-from harness.cluster import NAMESPACE, RealKube, manifest
+from harness.cluster import NAMESPACE, RealKube, manifest, write_kubeconfig
 
 LEAVES = ("gatehouse-webhook-tls", "gatehouse-xds-tls", "envoy-xds-tls")
 SECRETS = ("gatehouse-ca", *LEAVES)
@@ -131,6 +136,45 @@ def test_certgen__secret_of_another_type__says_to_delete_it(certgen, kube):
     output = process.communicate(timeout=60)[0]
     assert process.returncode == 1
     assert "gatehouse-webhook-tls is of type Opaque, not kubernetes.io/tls" in output and "delete it" in output
+
+
+@pytest.fixture
+def tomorrow(cluster, tmp_path):
+    """A kubeconfig of the same API server, whose clock is a day and an hour ahead."""
+    ahead = email.utils.formatdate(time.time() + 25 * 3600, usegmt=True)
+
+    class Forward(http.server.BaseHTTPRequestHandler):
+        def forward(self):
+            client = cluster.kube()
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            answer = client.request(self.command, self.path, body or None, self.headers.get("Content-Type"))
+            client.close()
+            content = json.dumps(answer.body).encode()
+            self.send_response_only(answer.code)
+            for name, value in (("Date", ahead), ("Content-Type", "application/json"), ("Content-Length", len(content))):
+                self.send_header(name, str(value))
+            self.end_headers()
+            self.wfile.write(content)
+        do_GET = do_POST = do_PATCH = forward
+
+        def log_message(self, *_):
+            pass
+    with http.server.HTTPServer(("127.0.0.1", 0), Forward) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        write_kubeconfig(tmp_path / "tomorrow", f"http://127.0.0.1:{server.server_address[1]}", "")
+        yield tmp_path / "tomorrow"
+        server.shutdown()
+
+
+def test_certgen__clock_of_the_api_server_is_another__counts(certgen, kube, tmp_path, tomorrow):
+    certgen.run()
+    certgen.run("--rotate-ca")
+    both = expect_consistent(kube, tmp_path)
+    certgen.run()
+    assert expect_consistent(kube, tmp_path) == both, "the overlap of a day has not passed"
+    output = Certgen(tomorrow).run()
+    assert "new CA signs" in output and output.count("issued") == 3
+    assert expect_consistent(kube, tmp_path) == both
 
 
 def annotate(kube, kind, namespace, name, **annotations):

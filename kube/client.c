@@ -36,7 +36,7 @@ struct call {
         client_bytes_fn *bytes; /* of a stream */
         client_done_fn *done;
         void *arg;
-        int64_t retry_after;
+        int64_t retry_after, date;
         struct err error; /* what we say of it ourselves, before curl does */
         const char *verb, *resource;
         struct event *deadline; /* of a stream: until its answer begins */
@@ -189,6 +189,7 @@ static void finish(struct call *call, CURLcode result)
                 .body = buf_data(call->body),
                 .size = buf_len(call->body),
                 .retry_after = call->retry_after,
+                .date = call->date,
                 .error = call->error,
         };
         if (result != CURLE_OK && !r.error.text[0])
@@ -270,9 +271,15 @@ static size_t on_bytes(char *p, size_t size, size_t count, void *arg)
         return CURL_WRITEFUNC_ERROR;
 }
 
+/* The value of this header for mem_free(), or NULL when it is another one. name: in lower case, with the colon. */
+static char *header_value(const char *p, size_t n, const char *name)
+{
+        size_t skip = strlen(name);
+        return n > skip && strncasecmp(p, name, skip) == 0 ? mem_strndup(p + skip, n - skip) : NULL;
+}
+
 static size_t on_header(char *p, size_t size, size_t count, void *arg)
 {
-        static const char name[] = "retry-after:";
         struct call *call = arg;
         size_t n = size * count;
         call->client->last_bytes = time_monotonic();
@@ -281,11 +288,15 @@ static size_t on_header(char *p, size_t size, size_t count, void *arg)
                 event_del(call->deadline);
                 call->last_bytes = call->client->last_bytes;
         }
-        if (n >= sizeof(name) && strncasecmp(p, name, sizeof(name) - 1) == 0) {
-                AUTO_STR *value = mem_strndup(p + sizeof(name) - 1, n - (sizeof(name) - 1));
-                long seconds = strtol(value, NULL, 10); /* the API server never sends a date */
+        AUTO_STR *pause = header_value(p, n, "retry-after:");
+        AUTO_STR *date = header_value(p, n, "date:");
+        if (pause) {
+                long seconds = strtol(pause, NULL, 10); /* the API server never sends a date */
                 call->retry_after = (seconds < 0 ? 0 : seconds > 3600 ? 3600 : seconds) * DURATION_SECOND;
         }
+        time_t time = date ? curl_getdate(date, NULL) : -1;
+        if (time > 0)
+                call->date = (int64_t)time * TIME_MICROS_PER_SECOND;
         return n;
 }
 

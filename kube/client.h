@@ -53,6 +53,7 @@ struct response {
         const char *body; /* valid during the callback */
         size_t size;
         int64_t retry_after; /* nanoseconds; 0: not said */
+        int64_t date;        /* the server's clock, microseconds since 1970 (RFC 9110, 6.6.1); 0: not said */
         struct err error;    /* set when code is 0, or when the body ended before its time */
 };
 

@@ -76,7 +76,7 @@ struct result {
         bool done;
         int code;
         char body[256];
-        int64_t retry_after;
+        int64_t retry_after, date;
         struct err error;
         size_t times;
 };
@@ -88,6 +88,7 @@ static void on_done(const struct response *r, void *arg)
         result->times++;
         result->code = r->code;
         result->retry_after = r->retry_after;
+        result->date = r->date;
         result->error = r->error;
         snprintf(result->body, sizeof(result->body), "%.*s", (int)(r->size < 255 ? r->size : 255), r->body);
 }
@@ -153,6 +154,28 @@ static void request__429__status_body_and_retry_after_are_told(void **state)
         assert_true(r.retry_after == 7 * DURATION_SECOND);
         assert_string_equal(r.body, "slow down");
         world_free(w);
+}
+
+static void request__date__is_the_servers_clock(void **state)
+{
+        static const struct {
+                const char *header;
+                int64_t seconds;
+        } rows[] = {
+                {"Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n", 784111777}, /* RFC 9110, section 5.6.7 */
+                {"date:Tue, 14 Nov 2023 22:13:20 GMT\r\n", 1700000000},
+                {"Date: yesterday\r\n", 0},
+                {"", 0},
+        };
+        (void)state;
+        for (size_t i = 0; i < COUNT_OF(rows); i++) {
+                struct world *w = world_new();
+                w->client = fake_client(&w->api);
+                w->headers = rows[i].header;
+                struct result r = ask(w, &get);
+                assert_true(r.date == rows[i].seconds * TIME_MICROS_PER_SECOND);
+                world_free(w);
+        }
 }
 
 static void request__no_answer__ends_by_its_timeout(void **state)
@@ -585,6 +608,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(request__says_who_and_what__body_arrives),
                 cmocka_unit_test(request__connection_is_kept__second_request_uses_it),
+                cmocka_unit_test(request__date__is_the_servers_clock),
                 cmocka_unit_test(request__429__status_body_and_retry_after_are_told),
                 cmocka_unit_test(request__no_answer__ends_by_its_timeout),
                 cmocka_unit_test(request__nobody_listens__is_an_error_that_names_the_server),
