@@ -20,6 +20,7 @@ struct ingress_writer {
         struct metric *writes;
         struct lb_address fixed;
         int last_failure; /* the code that was logged last; -1: none */
+        bool all;         /* what concerns every Ingress has changed */
 };
 
 static const struct metric_def writes_def = {
@@ -168,13 +169,16 @@ static void stored(const struct object *old, const struct object *new, void *arg
                 AUTO_STR *key = mem_printf("%s/%s", o->namespace, o->name);
                 status_queue_gone(w->queue, key);
         } else if (o->kind == KIND_INGRESSCLASS || is_envoys_service(w, o)) {
-                store_each(w->options.store, KIND_INGRESS, touch, w);
+                w->all = true;
         }
 }
 
 static void store_changed(void *arg)
 {
         struct ingress_writer *w = arg;
+        if (w->all)
+                store_each(w->options.store, KIND_INGRESS, touch, w);
+        w->all = false;
         w->options.wake(w->options.arg);
 }
 

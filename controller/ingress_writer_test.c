@@ -30,6 +30,19 @@ static void keep(const char *key, const char *namespace, const char *name, const
         f->sent[f->count++] = (struct sent){key, mem_printf("%s/%s", namespace, name), mem_strndup(body, n)};
 }
 
+static pthread_rwlock_t *watched; /* NULL: not watched */
+static unsigned looks_under_lock;
+
+/* Each Ingress that is looked at asks for the time. */
+static int64_t watching_monotonic(void)
+{
+        if (watched && pthread_rwlock_tryrdlock(watched) == 0)
+                pthread_rwlock_unlock(watched);
+        else if (watched)
+                looks_under_lock++;
+        return monotonic();
+}
+
 static void no_wake(void *arg)
 {
         (void)arg;
@@ -46,7 +59,7 @@ static void init(struct fixture *f, const char *address)
                 .address = address,
                 .service_namespace = "edge",
                 .service_name = address ? NULL : "envoy",
-                .monotonic = monotonic,
+                .monotonic = watching_monotonic,
                 .random = no_random,
                 .send = keep,
                 .wake = no_wake,
@@ -145,6 +158,23 @@ static void service__gets_addresses__they_are_written_and_follow(void **state)
         done(&f);
 }
 
+/* There may be very many of them, and the webhook's threads wait. */
+static void service__changes__ingresses_are_gone_through_without_the_lock(void **state)
+{
+        (void)state;
+        struct fixture f;
+        init(&f, NULL);
+        put_ingress(&f, "web", 1, "contour", "");
+        put_ingress(&f, "shop", 1, "contour", "");
+        watched = &f.world->lock;
+        looks_under_lock = 0;
+        put_service(&f, 1, "\"ingress\":[{\"ip\":\"192.0.2.1\"}]");
+        watched = NULL;
+        assert_int_equal(f.count, 2);
+        assert_int_equal(looks_under_lock, 0);
+        done(&f);
+}
+
 static void follower__writes_nothing__until_it_leads(void **state)
 {
         (void)state;
@@ -183,6 +213,7 @@ int main(void)
                 cmocka_unit_test(fixed_address__our_ingress__is_written_once),
                 cmocka_unit_test(fixed_address__ingress_of_another_class__is_left_alone),
                 cmocka_unit_test(service__gets_addresses__they_are_written_and_follow),
+                cmocka_unit_test(service__changes__ingresses_are_gone_through_without_the_lock),
                 cmocka_unit_test(follower__writes_nothing__until_it_leads),
                 cmocka_unit_test(answer__conflict_or_deletion__is_no_failure),
         };
