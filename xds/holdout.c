@@ -35,6 +35,7 @@ struct part {
         uint64_t refused;                        /* mark of the content that was refused last, 0: none */
         uint64_t group;                          /* of suspects: the lowest that is HELD is tried first; 0: none */
         enum verdict verdict;
+        bool gone; /* only in the list still */
         char host[];
 };
 
@@ -46,6 +47,7 @@ struct holdout {
         struct table hosts;
         struct part **list; /* by host up to sorted */
         size_t count, sorted, room;
+        size_t gone;           /* of these */
         struct part *unjudged; /* OPEN or HELD */
         struct part *refused;
         struct publication recent[RECENT];
@@ -143,6 +145,24 @@ static void sort_list(struct holdout *h)
         h->sorted = h->count;
 }
 
+/* Takes out those that are gone; order stays. */
+static void sweep_list(struct holdout *h)
+{
+        size_t kept = 0, sorted = 0;
+        for (size_t i = 0; i < h->count; i++) {
+                struct part *p = h->list[i];
+                if (p->gone) {
+                        part_free(p);
+                        continue;
+                }
+                sorted += i < h->sorted;
+                h->list[kept++] = p;
+        }
+        h->count = kept;
+        h->sorted = sorted;
+        h->gone = 0;
+}
+
 static struct part *part_add(struct holdout *h, const char *host)
 {
         size_t n = strlen(host);
@@ -209,17 +229,14 @@ static void part_leaves_trial(struct holdout *h, struct part *p)
         p->group = 0;
 }
 
+/* It stays in the list until that is looked at: a hundred thousand that go together cost one walk. */
 static void part_remove(struct holdout *h, struct part *p)
 {
         part_leaves_trial(h, p);
         judge(h, p, ACCEPTED);
         table_remove(&h->hosts, p);
-        sort_list(h);
-        size_t at = place_of(h, p->host);
-        h->count--;
-        h->sorted--;
-        memmove(h->list + at, h->list + at + 1, (h->count - at) * sizeof(struct part *));
-        part_free(p);
+        p->gone = true;
+        h->gone++;
 }
 
 bool holdout_offer(struct holdout *h, const char *host, const struct resource *part)
@@ -259,6 +276,8 @@ bool holdout_offer(struct holdout *h, const char *host, const struct resource *p
 
 const struct resource *const *holdout_parts(struct holdout *h, size_t *n)
 {
+        if (h->gone)
+                sweep_list(h);
         sort_list(h);
         if (h->parts_room < h->count) {
                 h->parts_room = 2 * h->count;

@@ -311,6 +311,54 @@ static void run_envoys(struct fixture *f, struct sent sent[ENVOYS][SENT], unsign
         }
 }
 
+static void holdout__hosts_go_and_come_again_before_it_is_published__each_stands_there_once(void **state)
+{
+        (void)state;
+        struct fixture f = begin();
+        offer(&f, "a", "1");
+        offer(&f, "b", "1");
+        offer(&f, "c", "1");
+        publish(&f);
+        settle(&f);
+        offer(&f, "a", NULL);
+        offer(&f, "b", NULL);
+        offer(&f, "b", "2");
+        offer(&f, "b", NULL);
+        offer(&f, "b", "!3");
+        offer(&f, "d", "1");
+        offer(&f, "d", NULL);
+        publish(&f);
+        assert_string_equal(f.text, "b=!3 c=1");
+        settle(&f);
+        assert_string_equal(f.text, "c=1"); /* what b was before it went is nothing to go back to */
+        assert_true(holdout_is_refused(f.holdout, "b"));
+        offer(&f, "b", NULL); /* and never published again */
+        holdout_free(f.holdout);
+}
+
+/* Each for itself would move all that stand behind it. */
+static void holdout__very_many_hosts_go_together__costs_little_more_than_their_coming(void **state)
+{
+        (void)state;
+        enum { MANY = 60000 };
+        struct fixture f = begin();
+        size_t n;
+        clock_t spent[2];
+        for (int go = 0; go < 2; go++) {
+                clock_t from = clock();
+                for (int i = 0; i < MANY; i++) {
+                        char host[16];
+                        snprintf(host, sizeof(host), "h%05d", i);
+                        offer(&f, host, go ? NULL : "1");
+                }
+                holdout_parts(f.holdout, &n);
+                assert_int_equal(n, go ? 0 : MANY);
+                spent[go] = clock() - from;
+        }
+        assert_true(spent[1] < 4 * spent[0]);
+        holdout_free(f.holdout);
+}
+
 static void holdout__random_hosts_and_answers__ends_with_all_good_and_no_bad(void **state)
 {
         (void)state;
@@ -366,6 +414,8 @@ int main(void)
                 cmocka_unit_test(holdout__an_innocent_is_blamed__comes_back_and_the_bad_one_is_found),
                 cmocka_unit_test(holdout__blamed_position_of_an_older_list__is_not_believed),
                 cmocka_unit_test(holdout__innocents_are_blamed_again_and_again__it_goes_by_halves),
+                cmocka_unit_test(holdout__hosts_go_and_come_again_before_it_is_published__each_stands_there_once),
+                cmocka_unit_test(holdout__very_many_hosts_go_together__costs_little_more_than_their_coming),
                 cmocka_unit_test(holdout__random_hosts_and_answers__ends_with_all_good_and_no_bad),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
