@@ -112,9 +112,10 @@ def envoy_binary():
 
 
 @pytest.fixture(scope="module")
-def edge(cluster, envoy_binary, tmp_path_factory):
-    """gatehouse and an Envoy, shared by the tests of a file."""
-    running = traffic.Edge(cluster, tmp_path_factory.mktemp("edge"), envoy_binary)
+def edge(cluster, pool, envoy_binary, tmp_path_factory):
+    """gatehouse and an Envoy, shared by the tests of a file. The pool's server makes way: only one can lead."""
+    pool.stop()
+    running = traffic.Edge(cluster, tmp_path_factory.mktemp("edge"), envoy_binary, ["--ingress-status-address", "127.0.0.1"])
     try:
         yield running.start()
     finally:

@@ -179,6 +179,7 @@ class Activity:
         self.trusted = trusting(certificate)
         self.host = team.site("plain", route("/", "web"))
         self.secure = team.site("secure", route("/", "web"), tls={"secretName": "tls"})
+        team.apply(team.ingress("ingress", team.host("ingress"), ("/", "Prefix", "web")))
         team.apply(team.route("broken", team.host("broken"), [route("/", "none")]), team.route("orphan", routes=[route("/", "web")]))
         edge.until_answer(self.host, who="web")
         edge.until_tls_answer(self.secure, who="web", tls=self.trusted)
