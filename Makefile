@@ -137,20 +137,21 @@ TEST_BINARIES := $(patsubst %.c,$(B)/test/%,$(TEST_SRC))
 TSAN_BINARIES := $(patsubst %.c,$(B)/tsan/%,$(TSAN_SRC))
 REPLAY_BINARIES := $(patsubst fuzz/%.c,$(B)/test/fuzz/%,$(FUZZ_SRC))
 BENCH_BINARIES := $(patsubst bench/%.c,$(B)/bench/%,$(BENCH_SRC))
+test-binaries: ## unit tests, and gatehouse and devkube with AddressSanitizer and UBSan
 test-binaries: $(TEST_BINARIES) $(TSAN_BINARIES) $(REPLAY_BINARIES) $(if $(CMD_SRC),$(B)/test/gatehouse) \
         $(if $(DEVKUBE_SRC),$(B)/test/devkube)
 tsan: $(TSAN_BINARIES) ## build the threaded tests with ThreadSanitizer
 
 # ---- what people run ----
 # Installing comes first, then a fresh make sees the libraries' flags.
-test: deps ## install what is missing, build, run everything, end with counts
+test: deps ## install what is missing, build, run all that needs no real API server, end with counts
 	@$(MAKE) --no-print-directory -j$$(nproc) all
 	@B=$(B) PYTHON=$(PYTHON) bash .ci/test.sh all
 unit: test-binaries ## only the unit tests and the fuzz corpora
 	@B=$(B) PYTHON=$(PYTHON) bash .ci/test.sh unit
 integration: test-binaries devkube release ## only the tests of the real binary against devkube
 	@B=$(B) PYTHON=$(PYTHON) bash .ci/test.sh integration
-demo: deps ## a guided tour on an embedded API server, then a prompt to try
+demo: deps ## a guided tour on an embedded API server with a real Envoy, then a prompt to try
 	@$(MAKE) --no-print-directory -j$$(nproc) release devkube
 	@bash e2e/demo.sh
 e2e: deps deps-e2e ## the end-to-end tests against a real kube-apiserver and etcd
@@ -224,13 +225,13 @@ define install
         fi
 endef
 # A kubectl that is on PATH is the one that is used, whichever it is.
-deps: ## install what is missing (Debian 12)
+deps: ## install what `make test` needs and is missing (Debian 12)
 	$(call install,$(PACKAGES) $(if $(shell command -v kubectl),,kubernetes-client))
-deps-lint:
+deps-lint: ## what `make lint` and `make fuzz` need besides
 	$(call install,$(LINT_PACKAGES))
 # Debian's source of kube-apiserver: a sources file of its own, and only when there is none yet.
 DEB_SRC := /etc/apt/sources.list.d/gatehouse-src.sources
-deps-e2e:
+deps-e2e: ## what `make e2e` needs besides
 ifndef KUBEBUILDER_ASSETS
 	$(call install,$(E2E_PACKAGES))
 	@[ -e "$${XDG_CACHE_HOME:-$$HOME/.cache}/gatehouse/kube-apiserver-1.20.2" ] \
@@ -241,7 +242,7 @@ ifndef KUBEBUILDER_ASSETS
                 apt-get update -qq; }
 endif
 
-hooks: ## check format and layers before each commit
+hooks: ## once: from now on check format and layers before each commit
 	@git config core.hooksPath .ci/hooks && echo "hooks: on"
 clean: ## remove all that was built
 	rm -rf $(B) compile_commands.json

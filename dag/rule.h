@@ -3,7 +3,7 @@
  * rule - the one table of rules: name, verdict at admission, effect on status, help.
  *
  * The name of a rule is the same word in denials, warnings, status reasons, logs, metric labels and documentation.
- * Adding a rule is one row in RULES, one check that calls finding_add(), one scenario file. Facts: spec/rules.md.
+ * Adding a rule is one row in RULES, one check that calls check_add(), one scenario file. Facts: spec/rules.md.
  */
 #pragma once
 

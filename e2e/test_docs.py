@@ -3,6 +3,7 @@
 
 import os
 import re
+import re
 import subprocess
 
 import pytest
@@ -51,3 +52,32 @@ def test_docs__certificates__each_command_works_in_the_order_of_the_page(cluster
         cluster.kubectl("delete", "--ignore-not-found", "-n", NAMESPACE, "job/certgen-now", "cronjob/gatehouse-certgen",
                         "secret/gatehouse-ca", "secret/gatehouse-webhook-tls", "secret/gatehouse-xds-tls", "secret/envoy-xds-tls")
         pool.stop()
+
+
+def test_make_help__every_target__is_there_with_a_word_on_it():
+    makefile = (ROOT / "Makefile").read_text().replace("\\\n", " ")
+    targets = set(re.search(r"^[.]PHONY: (.*)$", makefile, re.MULTILINE)[1].split())
+    shown = subprocess.run(["make", "-s", "-C", ROOT, "help"], capture_output=True, text=True, check=True).stdout
+    described = {line.split()[0] for line in shown.splitlines() if len(line.split()) > 1}
+    assert described == targets
+
+
+NOT_OURS = {"--build-arg", "--help"}  # podman's; of every command
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "examples/README.md",
+                                  *sorted(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))])
+def test_page__what_it_names__is_there(page):
+    """Links lead somewhere, headings included; flags and files of ours exist."""
+    text = (ROOT / page).read_text()
+    for target, heading in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", text):
+        path = (ROOT / page).parent / target if target else ROOT / page
+        assert path.exists(), f"{page}: {target}"
+        if heading:
+            titles = re.findall(r"^#+ (.*)$", path.read_text(), re.MULTILINE)
+            assert heading in {re.sub(r"[^a-z0-9 -]", "", t.lower()).replace(" ", "-") for t in titles}, f"{page}: #{heading}"
+    for path in re.findall(r"`((?:manifests|examples|e2e|bench|docs|cmd|xds|dag|base)/[\w./-]+)`", text):
+        assert (ROOT / path).exists(), f"{page}: {path}"
+    known = set(re.findall(r"--[a-z][a-z0-9-]*", (ROOT / "docs/flags.md").read_text())) | NOT_OURS
+    for flag in re.findall(r"`(--[a-z][a-z0-9-]*)", text):
+        assert flag in known, f"{page}: {flag}"
