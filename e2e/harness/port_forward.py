@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`kubectl port-forward` where there is no kubelet: a kubectl for PATH that is the real one in all else.
+"""`kubectl port-forward` where there is no kubelet: a kubectl for PATH that is the real one in all else (but for Jobs, which
+it sends as JSON: devkube reads no protobuf of them).
 
 It announces ports as kubectl does and stays. Programs that ask for the announced port are led to the server's own by
 their own means (curl's connect-to, gatehouse's environment), so that no test needs a port of a fixed number."""
@@ -20,7 +21,7 @@ def write_kubectl(folder, real, home, targets, ports):
 for word; do
         case $word in port-forward) exec {sys.executable} {__file__} {folder}/forward.json "$@" ;; esac
 done
-exec {real} "$@"
+case " $* " in *" create job "*) {real} "$@" --dry-run=client -o json | exec {real} create -f - ;; *) exec {real} "$@" ;; esac
 """)
     (folder / "kubectl").chmod(0o755)
 
