@@ -15,6 +15,8 @@ struct xds {
         struct cache *cache;
         struct publisher *publisher;
         struct xds_server *listener; /* NULL until the first build is done */
+        struct event *endpoints;     /* those that have changed have their time */
+        int64_t held_since;          /* struct server's seen of the first of them; 0: not to be measured */
         struct event *drain_end;
         void (*drained)(struct server *s);
 };
@@ -33,22 +35,49 @@ static void on_host_changed(const struct host *old, const struct host *new, void
         publisher_host_changed(x->publisher, old, new);
 }
 
-static void tell(struct xds *x, size_t changed)
+static void tell(struct xds *x, size_t changed, int64_t seen)
 {
         if (changed && x->listener)
-                xds_server_cache_changed(x->listener, x->server->seen);
+                xds_server_cache_changed(x->listener, seen);
+}
+
+static void arm_endpoints(struct xds *x, int64_t now)
+{
+        const int64_t due = publisher_due(x->publisher);
+        if (due == INT64_MAX) { /* they went out with all else */
+                event_del(x->endpoints);
+                x->held_since = 0;
+                return;
+        }
+        if (!x->held_since)
+                x->held_since = x->server->seen;
+        const int64_t wait = due > now ? due - now : 0;
+        event_add(x->endpoints, &(struct timeval){.tv_usec = wait / DURATION_MICROSECOND});
 }
 
 static void on_store_changed(void *arg)
 {
         struct xds *x = arg;
-        tell(x, publisher_flush_endpoints(x->publisher, time_monotonic()));
+        const int64_t now = time_monotonic(), seen = x->held_since ? x->held_since : x->server->seen;
+        tell(x, publisher_store_changed(x->publisher, now), seen);
+        arm_endpoints(x, now);
+}
+
+static void on_endpoints(evutil_socket_t fd, short what, void *arg)
+{
+        (void)fd;
+        (void)what;
+        struct xds *x = arg;
+        const int64_t seen = x->held_since;
+        x->held_since = 0;
+        tell(x, publisher_flush_endpoints(x->publisher, time_monotonic()), seen);
 }
 
 static void on_settled(void *arg)
 {
         struct xds *x = arg;
-        tell(x, publisher_open(x->publisher, time_monotonic()));
+        tell(x, publisher_open(x->publisher, time_monotonic()), x->server->seen);
+        arm_endpoints(x, 0);
 }
 
 static void on_refused(const char *host, bool refused, void *arg)
@@ -91,6 +120,7 @@ bool serve_xds_start(struct server *s, struct err *e)
                 return err_wrap(e, "--xds-port");
         struct xds *x = s->xds = mem_zalloc(sizeof(*x));
         x->server = s;
+        x->endpoints = evtimer_new(s->base, on_endpoints, x);
         x->cache = cache_new();
         x->publisher = publisher_new(&(struct publisher_options){
                 .store = s->store,
@@ -179,6 +209,7 @@ void serve_xds_free(struct xds *x)
         xds_server_free(x->listener);
         publisher_free(x->publisher);
         cache_free(x->cache);
+        event_free(x->endpoints);
         if (x->drain_end)
                 event_free(x->drain_end);
         mem_free(x);

@@ -42,7 +42,7 @@ struct pipeline *pipeline_new(const struct pipeline_options *options)
         p->hooks = (struct store_hooks){
                 .on_dirty = pipeline_on_dirty, .on_change = pipeline_on_change, .lingers = pipeline_lingers, .arg = p};
         p->lingers_by_key = map_new();
-        p->last_dirty = INT64_MIN / 2;
+        p->dirty = COALESCE_INIT;
         p->dirty_last = &p->dirty_first;
         p->changed_last = &p->changed_first;
         for (size_t i = 0; i < BATCH_MAX; i++)
@@ -197,25 +197,18 @@ static void apply_events(struct pipeline *p, int64_t deadline)
 
 void pipeline_mark_dirty(struct pipeline *p, struct node *node)
 {
-        int64_t now = p->options.monotonic();
-        bool quiet = now - p->last_dirty >= COALESCE_QUIET;
-        p->last_dirty = now;
+        coalesce_note(&p->dirty, p->options.monotonic(), !p->dirty_first);
         if (node->dirty)
                 return;
         node->dirty = true;
         node->next_dirty = NULL;
-        /* Quiet until now: nothing to wait for. */
-        if (!p->dirty_first)
-                p->first_dirty = quiet ? now - COALESCE_MAX : now;
         *p->dirty_last = node;
         p->dirty_last = &node->next_dirty;
 }
 
 static int64_t compile_due(const struct pipeline *p)
 {
-        int64_t quiet = p->last_dirty + COALESCE_QUIET;
-        int64_t latest = p->first_dirty + COALESCE_MAX;
-        return p->built && quiet < latest ? quiet : p->built ? latest : 0;
+        return p->built ? coalesce_due(&p->dirty) : 0;
 }
 
 /* A recheck is due by the wall clock, which may be set: look at least once a minute. */

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "base/coalesce.h"
 #include "base/heap.h"
 #include "base/map.h"
 #include "base/metric.h"
@@ -19,8 +20,6 @@ enum {
 #define HOLD_MAX (2 * DURATION_MILLISECOND)
 /* The loop has other things to do. */
 #define TURN_MAX (10 * DURATION_MILLISECOND)
-#define COALESCE_QUIET (10 * DURATION_MILLISECOND)
-#define COALESCE_MAX (100 * DURATION_MILLISECOND)
 
 /* How long a deleted Secret is served (rules.md, TLSSecretInvalid). */
 #define SECRET_LINGER (60 * DURATION_SECOND)
@@ -88,8 +87,8 @@ struct pipeline {
         struct map *lingers_by_key;
 
         bool started, built, in_turn, unsettled;
-        int64_t first_dirty, last_dirty; /* monotonic */
-        int64_t compiled_at;             /* wall */
+        struct coalesce dirty;
+        int64_t compiled_at; /* wall */
 
         struct reads *reads[BATCH_MAX];
         const struct host **found; /* pipeline_hosts_of()'s answer */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "xds/publisher.h"
 
+#include "base/coalesce.h"
 #include "base/crash.h"
 #include "base/map.h"
 #include "base/table.h"
@@ -49,6 +50,8 @@ struct publisher {
         struct uses *uses;
         struct shared shared[SHARED_COUNT];
         struct map *refused; /* hosts that options.refused() was told of */
+        struct coalesce endpoints;
+        bool endpoints_held; /* some have changed and wait for their time */
 };
 
 /* ---- life ---- */
@@ -94,6 +97,7 @@ struct publisher *publisher_new(const struct publisher_options *options)
         table_init(&p->hosts, &ops);
         p->uses = uses_new(options->store, options->cache);
         p->refused = map_new();
+        p->endpoints = COALESCE_INIT;
         p->shared[SHARED_ROUTES] = (struct shared){.type = RESOURCE_ROUTE_CONFIGURATION,
                                                    .name = HTTP_ROUTES_NAME,
                                                    .parts_field = "RouteConfigurationValidationError.VirtualHosts[",
@@ -384,6 +388,7 @@ size_t publisher_flush(struct publisher *p, int64_t now)
         bool any = p->noted;
         stage_hosts(p);
         any |= uses_stage_endpoints(p->uses);
+        p->endpoints_held = false;
         any |= uses_stage_secrets(p->uses);
         any |= stage_shared(p);
         if (!any)
@@ -393,10 +398,31 @@ size_t publisher_flush(struct publisher *p, int64_t now)
         return changed;
 }
 
+static bool endpoints_wait(const struct publisher *p)
+{
+        return cache_is_open(p->options.cache) && uses_has_endpoints(p->uses);
+}
+
+size_t publisher_store_changed(struct publisher *p, int64_t now)
+{
+        if (!endpoints_wait(p))
+                return 0;
+        coalesce_note(&p->endpoints, now, !p->endpoints_held);
+        p->endpoints_held = coalesce_due(&p->endpoints) > now;
+        return p->endpoints_held ? 0 : publisher_flush_endpoints(p, now);
+}
+
+int64_t publisher_due(const struct publisher *p)
+{
+        return endpoints_wait(p) ? coalesce_due(&p->endpoints) : INT64_MAX;
+}
+
 size_t publisher_flush_endpoints(struct publisher *p, int64_t now)
 {
-        if (!cache_is_open(p->options.cache) || !uses_stage_endpoints(p->uses))
+        if (!endpoints_wait(p))
                 return 0;
+        uses_stage_endpoints(p->uses);
+        p->endpoints_held = false;
         return cache_commit(p->options.cache, now);
 }
 

@@ -10,10 +10,11 @@
  *
  *     on host_changed:                       publisher_host_changed()
  *     on stored (under the write lock):      publisher_stored()
- *     on store_changed:                      publisher_flush_endpoints()
+ *     on store_changed:                      publisher_store_changed(), and a timer at publisher_due()
+ *     on that timer:                         publisher_flush_endpoints()
  *     on settled:                            publisher_open(), at every later one publisher_flush()
  *     on a client's answer:                  publisher_answered()
- *     when one of the last four says != 0:   xds_server_cache_changed()
+ *     when one of the last five says != 0:   xds_server_cache_changed()
  *
  * Belongs to the loop thread.
  */
@@ -62,6 +63,13 @@ size_t publisher_answered(struct publisher *p, enum resource_type type, const st
 
 /* All that is noted. Costs nothing when that is nothing. */
 size_t publisher_flush(struct publisher *p, int64_t now);
+/*
+ * Endpoints only, once the cache is open: the first change after quiet at once, under churn together; then
+ * publisher_due() says when publisher_flush_endpoints() is to be called.
+ */
+size_t publisher_store_changed(struct publisher *p, int64_t now);
+/* INT64_MAX: nothing waits. */
+int64_t publisher_due(const struct publisher *p);
 /* Endpoints only, once the cache is open. */
 size_t publisher_flush_endpoints(struct publisher *p, int64_t now);
 /* The first build is done: flushes and opens the cache. Later ones only flush. */

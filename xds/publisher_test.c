@@ -141,6 +141,30 @@ static void slice__of_a_used_service__changes_one_resource_without_a_compile(voi
         assert_false(world_shows(w, RESOURCE_CLUSTER_LOAD_ASSIGNMENT, "a/web", "10.0.0.1"));
 }
 
+/* A rollout of 5,000 pods is hundreds of changes of one resource that each Envoy is sent whole. */
+static void store_changed__endpoints_churn__first_at_once_then_together(void **state)
+{
+        struct world *w = *state;
+        enum { MILLI = DURATION_MILLISECOND };
+        world_put(w, "{'svc': 'a/web'}");
+        world_put(w, "{'ir': 'a/root', 'fqdn': 'a.example', 'routes': ['/ web']}");
+        world_settle(w);
+        int64_t now = DURATION_SECOND;
+        assert_true(publisher_due(w->publisher) == INT64_MAX);
+        world_put_slice(w, "a", "web-1", "web", "10.0.0.1");
+        assert_int_equal(publisher_store_changed(w->publisher, now), 1);
+        world_put_slice(w, "a", "web-2", "web", "10.0.0.2");
+        assert_int_equal(publisher_store_changed(w->publisher, now += MILLI), 0);
+        world_put_slice(w, "a", "web-3", "web", "10.0.0.3");
+        assert_int_equal(publisher_store_changed(w->publisher, now += MILLI), 0);
+        assert_true(publisher_due(w->publisher) == now + 10 * MILLI);
+        assert_int_equal(publisher_flush_endpoints(w->publisher, now += 10 * MILLI), 1);
+        assert_true(world_shows(w, RESOURCE_CLUSTER_LOAD_ASSIGNMENT, "a/web", "10.0.0.3"));
+        assert_true(publisher_due(w->publisher) == INT64_MAX);
+        world_put_slice(w, "a", "web-4", "web", "10.0.0.4");
+        assert_int_equal(publisher_store_changed(w->publisher, now += MILLI), 1); /* quiet since the last change */
+}
+
 /* A change of hosts that is not whole yet must not become visible with somebody's endpoints. */
 static void flush_endpoints__a_host_is_noted__it_stays_as_it_was(void **state)
 {
@@ -347,6 +371,7 @@ int main(void)
                 TEST(cluster__two_hosts_use_it__is_there_until_both_are_gone),
                 TEST(service__its_port_gets_a_name__only_cluster_and_endpoints_change),
                 TEST(slice__of_a_used_service__changes_one_resource_without_a_compile),
+                TEST(store_changed__endpoints_churn__first_at_once_then_together),
                 TEST(flush_endpoints__a_host_is_noted__it_stays_as_it_was),
                 TEST(secret__renewed__is_one_change),
                 TEST(secret__turns_bad_while_it_is_read__its_last_good_content_stays),

@@ -232,6 +232,11 @@ static void endpoints_drop(struct uses *u, struct endpoints_use *e)
         mem_free(e);
 }
 
+bool uses_has_endpoints(const struct uses *u)
+{
+        return u->noted_endpoints != NULL;
+}
+
 bool uses_stage_endpoints(struct uses *u)
 {
         const struct view v = {.store = u->store};

@@ -26,6 +26,8 @@ void uses_drop(struct uses *u, struct host_uses *h);
 
 /* The store has got or lost that object: notes what is read from it. */
 void uses_note(struct uses *u, const struct object *o);
+/* Whether endpoints are noted. */
+bool uses_has_endpoints(const struct uses *u);
 /* Stages what is noted; whether there was something. */
 bool uses_stage_endpoints(struct uses *u);
 bool uses_stage_secrets(struct uses *u);
