@@ -62,11 +62,12 @@ def test_make_help__every_target__is_there_with_a_word_on_it():
     assert described == targets
 
 
-NOT_OURS = {"--build-arg", "--help"}  # podman's; of every command
+PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "examples/README.md", "e2e/README.md", "bench/README.md",
+         *sorted(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))]
+NOT_OURS = {"--build-arg", "--help", "--sanitized"}  # podman's; of every command; pytest's here
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "examples/README.md",
-                                  *sorted(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))])
+@pytest.mark.parametrize("page", PAGES)
 def test_page__what_it_names__is_there(page):
     """Links lead somewhere, headings included; flags and files of ours exist."""
     text = (ROOT / page).read_text()
@@ -81,3 +82,19 @@ def test_page__what_it_names__is_there(page):
     known = set(re.findall(r"--[a-z][a-z0-9-]*", (ROOT / "docs/flags.md").read_text())) | NOT_OURS
     for flag in re.findall(r"`(--[a-z][a-z0-9-]*)", text):
         assert flag in known, f"{page}: {flag}"
+
+
+def test_e2e_readme__every_file_of_tests__is_in_its_table():
+    text = (ROOT / "e2e/README.md").read_text()
+    listed = {p.name for glob in re.findall(r"`(test_[\w*]+[.]py)`", text) for p in (ROOT / "e2e").glob(glob)}
+    assert {p.name for p in (ROOT / "e2e").glob("test_*.py")} == listed
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_page__commands_that_it_names__are_there(page):
+    helped = subprocess.run([binary("gatehouse"), "help"], capture_output=True, text=True, check=True).stdout
+    commands = set(re.findall(r"^  ([a-z-]+) ", helped, re.MULTILINE))
+    targets = set(re.findall(r"^([a-z0-9-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    text = (ROOT / page).read_text()
+    assert set(re.findall(r"`gatehouse ([a-z-]+)[^`]*`", text)) <= commands
+    assert set(re.findall(r"`make ([a-z0-9-]+)[^`]*`", text)) <= targets

@@ -186,7 +186,7 @@ def _early(world):
 
 TAKES_FOR_GRANTED = {"README.md": _early, "docs/policy.md": _policy, "docs/troubleshooting.md": _endpoints,
                      "docs/monitoring.md": _monitors}
-BEGINS_WITHOUT_US = {"docs/install.md"}
+BEGINS_WITHOUT_US = ENDS_WITHOUT_US = {"docs/install.md"}
 
 
 # ---- what it has come to at its end ----
@@ -196,12 +196,16 @@ def _handed_over(world):
     assert world.kubectl("get", "ir", "-n", "team-b", "site", "-o", "jsonpath={.status.claim.fqdn}") == "www.example.com"
 
 
+def _moved(world):
+    world.await_status("tenant", "moving", "valid")
+
+
 def _uninstalled(world):
     left = world.kubectl("get", "crds,clusterroles,validatingwebhookconfigurations,mutatingwebhookconfigurations", "-o", "name")
     assert not left
 
 
-COMES_TO = {"docs/policy.md": _handed_over, "docs/install.md": _uninstalled}
+COMES_TO = {"examples/README.md": _moved, "docs/policy.md": _handed_over, "docs/install.md": _uninstalled}
 
 
 # ---- the tests ----
@@ -213,7 +217,8 @@ def _entry(table, command):
     return fits[0] if fits else None
 
 
-ALL = {page: pages.commands(ROOT / page, page) for page in PAGES}
+ALL = {page: pages.commands(ROOT / page, page) + ([] if page in ENDS_WITHOUT_US else pages.looks(ROOT / page, page))
+       for page in PAGES}
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if any(not _entry(EXCUSED, c) for c in ALL[page])])

@@ -40,6 +40,18 @@ def blocks(path):
     return found
 
 
+# In running text: what only looks. The rest there names a command and is none to be typed.
+LOOKS = re.compile(r"`((?:kubectl(?: -n [\w-]+)? (?:get|describe) [\w,]+(?: [\w-]+)*|gatehouse help [a-z]+))`")
+
+
+def looks(path, name):
+    """The commands in a page's running text that look at something."""
+    text = path.read_text()
+    for language, _, lines in blocks(path):
+        text = text.replace("\n".join(lines), "")
+    return [Command(name, 0, found) for found in LOOKS.findall(text)]
+
+
 def commands(path, name):
     """The commands of a page's sh and console blocks, in order."""
     found = []
