@@ -12,6 +12,8 @@
 
 enum { REQUEST_SECONDS = 5 }; /* two tries fit into the deadline */
 
+#define RETRY_MAX (LEASE_DEADLINE_SECONDS / 2 * DURATION_SECOND)
+
 struct lease {
         struct client *client;
         char *identity, *path, *collection, *namespace, *name;
@@ -29,11 +31,12 @@ struct lease {
         bool releasing, held; /* held: we led when the release began */
 };
 
+/* A server that is busy is asked less often, but never so late that a leader notices too late that it is none. */
 static void schedule(struct lease *l, int64_t at_least)
 {
         int64_t wait = backoff_jitter(LEASE_RETRY_SECONDS * DURATION_SECOND, l->state.leading ? 0.0 : 0.2);
         if (wait < at_least)
-                wait = at_least;
+                wait = at_least < RETRY_MAX ? at_least : RETRY_MAX;
         struct timeval t = {wait / DURATION_SECOND, wait % DURATION_SECOND / 1000};
         event_add(l->timer, &t);
 }
