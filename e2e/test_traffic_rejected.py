@@ -7,6 +7,7 @@ The sanitized build, and no other, makes bytes that Envoy refuses of a route for
 import pytest
 
 from harness import basics
+from harness.client import trusting
 from harness.traffic import route
 
 
@@ -63,7 +64,7 @@ def test_bad_newcomer__is_not_served__all_others_are(edge, team, web):
     edge.until_answer(good)
     bad = team.site("bad", route("/", "web"), refused())
     await_rejection(edge, team, "bad")
-    assert edge.ask(bad).status == 404
+    assert edge.ask(bad).status == 503, "nobody else gets its requests: not a wildcard's owner either"
     for turn in range(3):
         edge.until_answer(team.site(f"later-{turn}", route("/", "web")))
     assert edge.ask(good).status == 200
@@ -78,7 +79,7 @@ def test_two_bad_ones__of_many_changes_at_once__the_good_ones_are_all_served(edg
             await_rejection(edge, team, name)
         else:
             edge.until_answer(team.host(name))
-    assert [edge.ask(team.host(names[n])).status for n in (3, 8)] == [404, 404]
+    assert [edge.ask(team.host(names[n])).status for n in (3, 8)] == [503, 503]
 
 
 def test_restart__with_a_bad_host_in_the_cluster__all_others_are_served(edge, team, web):
@@ -95,4 +96,20 @@ def test_restart__with_a_bad_host_in_the_cluster__all_others_are_served(edge, te
     await_rejection(edge, team, "bad")
     edge.envoys[0].restart()  # and an Envoy that has accepted nothing yet
     edge.until_answer(good, "/after")
-    assert edge.ask(bad).status == 404
+    assert edge.ask(bad).status == 503
+
+
+def test_bad_tls_hosts__among_others_at_once__the_good_ones_are_served(edge, team, web):
+    names = [f"site-{n}" for n in range(8)]
+    certificate = team.certificate("cert", *(team.host(name) for name in names))
+    tls = {"secretName": "cert"}
+
+    def objects(path):
+        return [team.route(name, team.host(name), [route(path, "web"), *([refused()] if n in (2, 5) else [])], tls=tls)
+                for n, name in enumerate(names)]
+    for path in ("/", "/changed"):
+        team.apply(*objects(path))
+        for n, name in enumerate(names):
+            if n not in (2, 5):
+                edge.until_tls_answer(team.host(name), path, tls=trusting(certificate))
+        assert [edge.ask(team.host(names[n])).status for n in (2, 5)] == [503, 503]

@@ -14,7 +14,6 @@
 enum {
         RECENT = 32,  /* so many publications may be unanswered: more than a stream tracks */
         INSERTS = 16, /* so many new hosts are inserted one by one; more are sorted */
-        BLAMES = 8,   /* so many in a row are believed, then it goes by halves: a message may be misread each time */
 };
 
 enum verdict {
@@ -30,12 +29,14 @@ struct part {
         const struct resource *offered;
         const struct resource *previous;         /* what was shown before, while nobody has answered; or NULL */
         const struct resource *accepted;         /* NULL: nothing yet */
+        const struct resource *fallback;         /* stands for that, made when it is needed; or NULL */
         uint64_t since;                          /* number of the first publication with it, 0: none yet */
         uint64_t previous_since, previous_until; /* publications with the previous one */
         uint64_t refused;                        /* mark of the content that was refused last, 0: none */
         uint64_t group;                          /* of suspects: the lowest that is HELD is tried first; 0: none */
         enum verdict verdict;
-        bool gone; /* only in the list still */
+        bool gone;   /* only in the list still */
+        bool marked; /* refused before our time, holdout_suspect() */
         char host[];
 };
 
@@ -44,6 +45,7 @@ struct publication {
 };
 
 struct holdout {
+        struct resource *(*fallback)(const char *host); /* NULL: none, or they are refused, too */
         struct table hosts;
         struct part **list; /* by host up to sorted */
         size_t count, sorted, room;
@@ -58,7 +60,6 @@ struct holdout {
         uint64_t disturbed; /* in publications up to here was something that nobody judged, and it is gone */
         uint64_t groups;    /* last one used */
         uint64_t proving;   /* the group that has a bad one in it if what is shown of it is accepted, 0: none */
-        unsigned blames;    /* believed since the last ACK */
         bool moved;         /* what is shown may be another list than what was published last */
         const struct resource **parts;
         size_t parts_room;
@@ -80,10 +81,11 @@ static struct part *part_find(const struct holdout *h, const char *host)
         return table_find(&h->hosts, map_hash(host, strlen(host)), host);
 }
 
-struct holdout *holdout_new(void)
+struct holdout *holdout_new(struct resource *(*fallback)(const char *host))
 {
         static const struct table_ops ops = {hash_part, matches_part};
         struct holdout *h = mem_zalloc(sizeof(*h));
+        h->fallback = fallback;
         table_init(&h->hosts, &ops);
         return h;
 }
@@ -93,6 +95,7 @@ static void part_free(struct part *p)
         resource_unref(p->offered);
         resource_unref(p->previous);
         resource_unref(p->accepted);
+        resource_unref(p->fallback);
         mem_free(p);
 }
 
@@ -214,9 +217,14 @@ static void replace(const struct resource **slot, const struct resource *with)
         resource_unref(old);
 }
 
+static bool is_shown(const struct part *p)
+{
+        return p->verdict == OPEN || p->verdict == ACCEPTED;
+}
+
 static const struct resource *shown(const struct part *p)
 {
-        return p->verdict == OPEN || p->verdict == ACCEPTED ? p->offered : p->accepted;
+        return is_shown(p) ? p->offered : p->accepted ? p->accepted : p->fallback;
 }
 
 /* The content goes before it was judged: nothing follows from answers about it for others. */
@@ -261,6 +269,7 @@ bool holdout_offer(struct holdout *h, const char *host, const struct resource *p
         /* After a refusal the others come first: the next try waits for an ACK of what is shown without it. */
         const bool waits = (p->verdict == HELD || p->verdict == REFUSED) && h->accepted <= h->acted;
         replace(&p->offered, part);
+        p->marked = false;
         p->since = 0;
         if (p->accepted && str_equal(p->accepted->version, part->version))
                 judge(h, p, ACCEPTED);
@@ -270,6 +279,13 @@ bool holdout_offer(struct holdout *h, const char *host, const struct resource *p
                 judge(h, p, waits ? HELD : OPEN);
         p->group = p->verdict == HELD ? ++h->groups : 0;
         return h->moved = true;
+}
+
+void holdout_suspect(struct holdout *h, const char *host)
+{
+        struct part *p = part_find(h, host);
+        if (p && p->verdict == OPEN && !p->accepted)
+                p->marked = true;
 }
 
 /* ---- publishing ---- */
@@ -284,20 +300,26 @@ const struct resource *const *holdout_parts(struct holdout *h, size_t *n)
                 h->parts = mem_resize(h->parts, h->parts_room, sizeof(*h->parts));
         }
         *n = 0;
-        for (size_t i = 0; i < h->count; i++)
-                if (shown(h->list[i]))
-                        h->parts[(*n)++] = shown(h->list[i]);
+        for (size_t i = 0; i < h->count; i++) {
+                struct part *p = h->list[i];
+                if (h->fallback && !is_shown(p) && !p->accepted && !p->fallback)
+                        p->fallback = h->fallback(p->host);
+                if (shown(p))
+                        h->parts[(*n)++] = shown(p);
+        }
         return h->parts;
 }
 
-void holdout_published(struct holdout *h, uint64_t mark)
+bool holdout_published(struct holdout *h, uint64_t mark)
 {
+        const bool known = h->published && h->accepted == h->published && h->recent[h->published % RECENT].mark == mark;
         h->published++;
         h->moved = false;
         h->recent[h->published % RECENT] = (struct publication){.mark = mark, .number = h->published};
         for (struct part *p = h->unjudged; p; p = p->next)
                 if (p->verdict == OPEN && !p->since)
                         p->since = h->published;
+        return known;
 }
 
 /* The number of the latest publication of that mark, 0: too long ago, or never. */
@@ -327,6 +349,7 @@ static void release(struct part *p, uint64_t group)
 static void hold(struct part *p, uint64_t group)
 {
         p->verdict = HELD;
+        p->marked = false;
         p->since = 0;
         p->group = group;
 }
@@ -385,6 +408,7 @@ static void accept_part(struct holdout *h, struct part *p, uint64_t number)
         if (p->verdict == OPEN && was_shown(p->since, number)) {
                 replace(&p->accepted, p->offered);
                 replace(&p->previous, NULL);
+                replace(&p->fallback, NULL);
                 p->group = 0;
                 judge(h, p, ACCEPTED);
         } else if (p->previous && was_shown(p->previous_since, number) && number <= p->previous_until) {
@@ -400,7 +424,6 @@ bool holdout_accepted(struct holdout *h, uint64_t mark)
                 return false;
         if (number > h->accepted)
                 h->accepted = number;
-        h->blames = 0;
         for (struct part *p = h->unjudged, *next; p; p = next) {
                 next = p->next;
                 accept_part(h, p, number);
@@ -428,28 +451,44 @@ static size_t count_suspects(const struct holdout *h, uint64_t number)
         return n;
 }
 
-/* The suspect at that position of what was published under that number; NULL: none, or that cannot be told any more. */
-static const struct part *find_blamed(const struct holdout *h, uint64_t number, size_t position)
+/* Whether some suspects are to be held back before others, those that were refused before our time. */
+static bool has_marked_suspects(const struct holdout *h, uint64_t number)
 {
-        if (position >= h->count || number != h->published || h->moved || h->blames == BLAMES)
-                return NULL;
-        for (size_t i = 0; i < h->count; i++)
-                if (shown(h->list[i]) && position-- == 0)
-                        return is_suspect(h->list[i], number) ? h->list[i] : NULL;
-        return NULL;
+        size_t marked = 0, others = 0;
+        for (const struct part *p = h->unjudged; p; p = p->next) {
+                if (!is_suspect(p, number))
+                        continue;
+                if (p->marked)
+                        marked++;
+                else
+                        others++;
+        }
+        return marked && others;
 }
 
-bool holdout_refused(struct holdout *h, uint64_t mark, size_t blamed)
+/* Nobody is suspect, so it may be these: whether there were any. */
+static bool drop_fallbacks(struct holdout *h)
+{
+        bool any = false;
+        for (size_t i = 0; i < h->count; i++) {
+                any |= h->list[i]->fallback && !is_shown(h->list[i]);
+                replace(&h->list[i]->fallback, NULL);
+        }
+        if (any)
+                h->fallback = NULL;
+        return any;
+}
+
+bool holdout_refused(struct holdout *h, uint64_t mark)
 {
         const uint64_t number = number_of(h, mark);
         if (number <= h->acted)
                 return false; /* unknown, or another Envoy has said so already */
         const size_t suspects = count_suspects(h, number);
-        if (!suspects)
-                return false; /* what an Envoy had accepted, this one refuses; or it has gone already */
+        if (!suspects) /* what an Envoy had accepted, this one refuses; or it has gone already */
+                return number == h->published && !h->moved && drop_fallbacks(h);
         const bool certain = number > h->disturbed; /* that one of the suspects is to blame */
-        const struct part *first = find_blamed(h, number, blamed);
-        h->blames += first != NULL;
+        const bool by_mark = has_marked_suspects(h, number);
         size_t keep = suspects / 2;
         const uint64_t group = ++h->groups;
         h->acted = h->published;
@@ -460,7 +499,7 @@ bool holdout_refused(struct holdout *h, uint64_t mark, size_t blamed)
                         continue;
                 if (certain && suspects == 1)
                         convict(h, p);
-                else if (first ? p != first : keep && keep--)
+                else if (by_mark ? !p->marked : keep && keep--)
                         p->group = h->proving;
                 else
                         hold(p, group);

@@ -4,11 +4,11 @@
  *
  * One per RouteConfiguration or Listener that is assembled from parts of many hosts. Envoy refuses such a resource as a
  * whole and does not say reliably whose fault it is. After a NACK the parts that changed since the last ACK are
- * suspects: the one that the message blames, else half of them, go back to their last accepted bytes at once, the
- * others are tried; so each bad part is found, by halves in log2(suspects) rounds, and stays held out, by the hash of
- * its content, until it changes. (After a restart nothing is accepted yet: by halves alone, good hosts would be away
- * for a moment.) What one Envoy has accepted is never held out: Envoys of different versions cannot take each other's
- * routes away.
+ * suspects: half of them go back to their last accepted bytes at once, the others are tried; so, by halves, each bad
+ * part is found in log2(suspects) rounds and stays held out, by the hash of its content, until it changes. What one
+ * Envoy has accepted is never held out: Envoys of different versions cannot take each other's routes away. After a
+ * restart nothing is accepted yet and all are suspects; those that were refused before come first then, so that good
+ * hosts are not away for these rounds.
  *
  *     on a change of hosts:       holdout_offer() each, then publish
  *     publish:                    holdout_parts(), assemble, holdout_published(), cache_set()
@@ -18,11 +18,14 @@
 
 #include "xds/resource.h"
 
-#define HOLDOUT_NOBODY SIZE_MAX
-
 struct holdout;
 
-struct holdout *holdout_new(void) __attribute__((returns_nonnull));
+/*
+ * fallback makes what stands for a host that is held back and of which nothing was accepted yet: a part of its name
+ * that answers nothing, so that no wildcard of somebody else gets its requests. When an Envoy refuses even these, there
+ * are none from then on. May be NULL.
+ */
+struct holdout *holdout_new(struct resource *(*fallback)(const char *host)) __attribute__((returns_nonnull));
 void holdout_free(struct holdout *h);
 AUTO_DEFINE(holdout)
 
@@ -31,17 +34,21 @@ AUTO_DEFINE(holdout)
  * that is something else than before.
  */
 bool holdout_offer(struct holdout *h, const char *host, const struct resource *part);
+/* What the host shows now was refused before our time, it is said: it is the first to be held back, if need be. */
+void holdout_suspect(struct holdout *h, const char *host);
 /* What to assemble: at most one part per host, by strcmp() order of hosts. Borrowed until the next call. */
 const struct resource *const *holdout_parts(struct holdout *h, size_t *n);
-/* What holdout_parts() gave last was assembled; mark is the cache_mark() of the result's version. */
-void holdout_published(struct holdout *h, uint64_t mark);
+/*
+ * What holdout_parts() gave last was assembled; mark is the cache_mark() of the result's version. True: it is what was
+ * published before, and accepted, so nothing is sent and nobody will answer: holdout_accepted() is to be called. (A
+ * host that serves nothing is as its fallback.)
+ */
+bool holdout_published(struct holdout *h, uint64_t mark);
 
 /* An Envoy's ACK and NACK of what was published under that mark; true: publish again. Late and unknown ones are fine.
  */
 bool holdout_accepted(struct holdout *h, uint64_t mark);
-/* blamed: the position, among the parts that were assembled, of the one that the message names, or HOLDOUT_NOBODY. It
- * is only tried first: a wrong one costs a round. */
-bool holdout_refused(struct holdout *h, uint64_t mark, size_t blamed);
+bool holdout_refused(struct holdout *h, uint64_t mark);
 
 /* Whether the host's content of now was found to be refused (rule EnvoyRejected). */
 bool holdout_is_refused(const struct holdout *h, const char *host);

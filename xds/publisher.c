@@ -34,8 +34,8 @@ struct published {
 struct shared {
         enum resource_type type;
         const char *name;
-        const char *parts_field; /* as Envoy writes it */
         struct resource *(*assemble)(const struct publisher *p, const struct resource *const *parts, size_t n);
+        struct resource *(*closed_part)(const char *host); /* of a host that serves nothing */
         struct holdout *holdout;
         bool changed; /* to be assembled again */
         uint64_t claims[CLAIMS_MAX];
@@ -49,7 +49,8 @@ struct publisher {
         struct published *noted;
         struct uses *uses;
         struct shared shared[SHARED_COUNT];
-        struct map *refused; /* hosts that options.refused() was told of */
+        struct map *refused;  /* hosts that options.refused() was told of */
+        struct map *suspects; /* hosts of which the status of a root says that they were refused */
         struct coalesce endpoints;
         bool endpoints_held; /* some have changed and wait for their time */
 };
@@ -89,6 +90,26 @@ static void set(const struct publisher *p, struct resource *r)
         resource_unref(r);
 }
 
+/* As of a root that serves nothing: 503 on port 80, and connections of TLS are closed. */
+static struct host closed_host(const char *name)
+{
+        static const struct object_ref somebody;
+        static const struct host_tls broken = {.broken = true};
+        return (struct host){.name = name, .owner = &somebody, .tls = &broken};
+}
+
+static struct resource *closed_virtual_host(const char *name)
+{
+        const struct host h = closed_host(name);
+        return translate_virtual_host(&h);
+}
+
+static struct resource *closed_filter_chain(const char *name)
+{
+        const struct host h = closed_host(name);
+        return translate_filter_chain(&h, &xds_options_default);
+}
+
 struct publisher *publisher_new(const struct publisher_options *options)
 {
         static const struct table_ops ops = {hash_published, matches_published};
@@ -97,18 +118,19 @@ struct publisher *publisher_new(const struct publisher_options *options)
         table_init(&p->hosts, &ops);
         p->uses = uses_new(options->store, options->cache);
         p->refused = map_new();
+        p->suspects = map_new();
         p->endpoints = COALESCE_INIT;
         p->shared[SHARED_ROUTES] = (struct shared){.type = RESOURCE_ROUTE_CONFIGURATION,
                                                    .name = HTTP_ROUTES_NAME,
-                                                   .parts_field = "RouteConfigurationValidationError.VirtualHosts[",
-                                                   .assemble = assemble_routes};
+                                                   .assemble = assemble_routes,
+                                                   .closed_part = closed_virtual_host};
         p->shared[SHARED_HTTPS] = (struct shared){.type = RESOURCE_LISTENER,
                                                   .name = HTTPS_LISTENER_NAME,
-                                                  .parts_field = "ListenerValidationError.FilterChains[",
-                                                  .assemble = assemble_https};
+                                                  .assemble = assemble_https,
+                                                  .closed_part = closed_filter_chain};
         for (size_t i = 0; i < SHARED_COUNT; i++) {
                 struct shared *s = &p->shared[i];
-                s->holdout = holdout_new();
+                s->holdout = holdout_new(s->closed_part);
                 s->changed = true;
                 cache_track(options->cache, s->type, s->name);
         }
@@ -137,14 +159,17 @@ void publisher_free(struct publisher *p)
         for (size_t i = 0; i < SHARED_COUNT; i++)
                 holdout_free(p->shared[i].holdout);
         map_free(p->refused);
+        map_free(p->suspects);
         mem_free(p);
 }
 
 /* ---- hosts ---- */
 
-static void offer(struct shared *s, const char *host, const struct resource *part)
+static void offer(struct publisher *p, struct shared *s, const char *host, const struct resource *part)
 {
         s->changed |= holdout_offer(s->holdout, host, part);
+        if (part && map_get(p->suspects, host))
+                holdout_suspect(s->holdout, host);
 }
 
 static void stage_https_routes(struct publisher *p, struct published *h, const struct resource *routes)
@@ -161,14 +186,15 @@ static void stage_https_routes(struct publisher *p, struct published *h, const s
 /* Stages what h is to be; NULL: nothing, and h is freed. */
 static void stage(struct publisher *p, struct published *h, const struct translation *t)
 {
-        offer(&p->shared[SHARED_ROUTES], h->name, t ? t->virtual_host : NULL);
-        offer(&p->shared[SHARED_HTTPS], h->name, t ? t->filter_chain : NULL);
+        offer(p, &p->shared[SHARED_ROUTES], h->name, t ? t->virtual_host : NULL);
+        offer(p, &p->shared[SHARED_HTTPS], h->name, t ? t->filter_chain : NULL);
         stage_https_routes(p, h, t ? t->https_routes : NULL);
         struct host_uses *had = h->uses;
         h->uses = t ? uses_take(p->uses, t) : NULL;
         uses_drop(p->uses, had);
         if (t)
                 return;
+        map_remove(p->suspects, h->name);
         table_remove(&p->hosts, h);
         published_free(h);
 }
@@ -235,10 +261,10 @@ static void assemble(struct publisher *p, struct shared *s)
         const struct resource *const *parts = holdout_parts(s->holdout, &n);
         struct resource *r = s->assemble(p, parts, n);
         uint64_t mark = r ? cache_mark(r->version) : cache_mark("");
-        holdout_published(s->holdout, mark);
+        const bool known = holdout_published(s->holdout, mark);
         s->changed = false;
         /* Nothing is sent, so nobody answers: what was held back until something is accepted has its turn. */
-        if (!r)
+        if (!r || known)
                 s->changed = holdout_accepted(s->holdout, mark);
         if (r)
                 cache_set(p->options.cache, r, NULL);
@@ -322,30 +348,31 @@ static void tell_about_refused(struct publisher *p)
 
 /* ---- changes of the world ---- */
 
+/*
+ * Rule EnvoyRejected in the status of a root, by us before a restart or by another replica. There it may soon be gone
+ * (the status is written anew); the host stays suspect until an Envoy accepts it, or it goes.
+ */
+static void note_suspect(struct publisher *p, const struct object *o)
+{
+        const char *host = o->kind == KIND_INGRESSROUTE ? o->ingressroute->fqdn_host : NULL;
+        if (!host)
+                return;
+        const struct ir_status *status = o->ingressroute->status;
+        if (!status || !status->condition_message || !strstr(status->condition_message, "[EnvoyRejected]"))
+                return;
+        map_set(p->suspects, host, p);
+        for (size_t i = 0; i < SHARED_COUNT; i++)
+                holdout_suspect(p->shared[i].holdout, host);
+}
+
 void publisher_stored(struct publisher *p, const struct object *old, const struct object *new)
 {
+        if (new)
+                note_suspect(p, new);
         if (old)
                 uses_note(p->uses, old);
         if (new)
                 uses_note(p->uses, new);
-}
-
-/*
- * The part that the message names: "RouteConfigurationValidationError.VirtualHosts[8]: ..." of protoc-gen-validate.
- * What Envoy quotes of the resource may hold such words, too: mostly it stands before the reason, so the last one
- * counts.
- */
-static size_t blamed_part(const struct shared *s, const char *message)
-{
-        size_t blamed = HOLDOUT_NOBODY;
-        for (const char *at = message ? strstr(message, s->parts_field) : NULL; at; at = strstr(at, s->parts_field)) {
-                at += strlen(s->parts_field);
-                char *end;
-                unsigned long position = strtoul(at, &end, 10);
-                if (end > at && *end == ']')
-                        blamed = position; /* whatever it is: one that is too high is nobody's */
-        }
-        return blamed;
 }
 
 static bool tell_holdout(struct shared *s, const struct stream_outcome *outcome)
@@ -355,7 +382,7 @@ static bool tell_holdout(struct shared *s, const struct stream_outcome *outcome)
         case STREAM_ACKS:
                 return holdout_accepted(s->holdout, outcome->tracked);
         case STREAM_NACKS:
-                return holdout_refused(s->holdout, outcome->tracked, blamed_part(s, outcome->refused));
+                return holdout_refused(s->holdout, outcome->tracked);
         case STREAM_STALE:
                 return false;
         }

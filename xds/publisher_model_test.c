@@ -93,9 +93,11 @@ static void remove_something(struct world *w)
 /* ---- the model: what each host shows in a shared resource ---- */
 
 struct model {
-        const char *bad;                     /* what an Envoy refuses */
-        struct map *accepted;                /* host -> resource: what was accepted last */
-        struct map *shown;                   /* host -> resource: what a publisher without a past would show */
+        const char *bad;      /* what an Envoy refuses */
+        struct map *accepted; /* host -> resource: what was accepted last */
+        struct map *shown;    /* host -> resource: what a publisher without a past would show */
+        struct map *closed;   /* host -> resource: what stands for it while nothing was accepted */
+        struct resource *(*close)(const struct host *h);
         const struct resource *parts[NAMES]; /* what is expected, in order of hosts */
         size_t count;
         size_t refused; /* hosts that are */
@@ -155,6 +157,21 @@ static void flushed(struct models *m, const struct world *w)
         map_each(m->https.accepted, drop_gone, &m->https);
 }
 
+static struct resource *close_chain(const struct host *h)
+{
+        return translate_filter_chain(h, &xds_options_default);
+}
+
+/* A root that serves nothing, and no plain HTTP for its TLS. */
+static const struct resource *closed_part(struct model *m, const char *name)
+{
+        const struct object_ref root = {KIND_INGRESSROUTE, "a", "root"};
+        const struct host_tls broken = {.broken = true};
+        if (!map_get(m->closed, name))
+                map_set(m->closed, name, m->close(&(struct host){.name = name, .owner = &root, .tls = &broken}));
+        return map_get(m->closed, name);
+}
+
 /* All is answered: what is good is accepted, what is bad shows what was. */
 static void answered(struct model *m)
 {
@@ -167,8 +184,7 @@ static void answered(struct model *m)
                 else
                         set_part(m->accepted, sorted[i].key, part);
                 part = map_get(m->accepted, sorted[i].key);
-                if (part)
-                        m->parts[m->count++] = part;
+                m->parts[m->count++] = part ? part : closed_part(m, sorted[i].key);
         }
         mem_free(sorted);
 }
@@ -313,12 +329,15 @@ static void cache__random_changes_and_answers__is_what_the_store_gives(void **st
         struct world w;
         world_init(&w);
         struct models m = {
-                .routes = {.bad = "/bad", .accepted = map_new(), .shown = map_new()},
-                .https = {.bad = "badcert", .accepted = map_new(), .shown = map_new()},
+                .routes = {.bad = "/bad", .close = translate_virtual_host},
+                .https = {.bad = "badcert", .close = close_chain},
         };
+        struct map **maps[] = {&m.routes.accepted, &m.routes.shown, &m.routes.closed,
+                               &m.https.accepted,  &m.https.shown,  &m.https.closed};
+        for (size_t i = 0; i < COUNT_OF(maps); i++)
+                *maps[i] = map_new();
         for (int i = 0; i < STEPS; i++)
                 step(&w, &m);
-        struct map **maps[] = {&m.routes.accepted, &m.routes.shown, &m.https.accepted, &m.https.shown};
         for (size_t i = 0; i < COUNT_OF(maps); i++) {
                 forget(maps[i]);
                 map_free(*maps[i]);

@@ -179,16 +179,10 @@ FIXTURE_FN bool world_shows(const struct world *w, enum resource_type type, cons
         return r && memmem(r->bytes, r->size, text, strlen(text));
 }
 
-FIXTURE_FN size_t world_reply(struct world *w, enum resource_type type, const char *name, enum stream_reply reply,
-                              const char *message)
+FIXTURE_FN size_t world_answer(struct world *w, enum resource_type type, const char *name, enum stream_reply reply)
 {
         const struct resource *r = cache_find(w->cache, type, name);
         assert_non_null(r);
-        const struct stream_outcome outcome = {.reply = reply, .tracked = cache_mark(r->version), .refused = message};
+        const struct stream_outcome outcome = {.reply = reply, .tracked = cache_mark(r->version)};
         return publisher_answered(w->publisher, type, &outcome, ++w->now);
-}
-
-FIXTURE_FN size_t world_answer(struct world *w, enum resource_type type, const char *name, enum stream_reply reply)
-{
-        return world_reply(w, type, name, reply, reply == STREAM_NACKS ? "no" : NULL);
 }

@@ -73,7 +73,6 @@ struct stream_outcome {
          * STREAM_ASKS: the version that the client says to have from an earlier stream, so it has accepted it.
          */
         uint64_t tracked;
-        const char *refused; /* with STREAM_NACKS: the request's, whole */
         /*
          * With STREAM_NACKS in Delta, of routes, endpoints and Secrets: the only resource of that response; NULL: it
          * had several, which are sent again in parts. Borrowed until the next commit.

@@ -101,7 +101,6 @@ static void note_reply(struct state *st, const struct stream_request *request, u
         st->nacks++;
         mem_free(st->refused);
         st->refused = error_dup(request->refused);
-        outcome->refused = request->refused;
         if (st->stream->variant == STREAM_DELTA && !has_legacy_wildcard(st))
                 split_refused(st, outcome);
 }

@@ -330,13 +330,13 @@ static void judge(struct fixture *f, struct holdout *h)
         const struct stream_outcome *o = &f->outcome;
         if (!o->tracked)
                 return;
-        if (o->reply == STREAM_NACKS ? holdout_refused(h, o->tracked, HOLDOUT_NOBODY) : holdout_accepted(h, o->tracked))
+        if (o->reply == STREAM_NACKS ? holdout_refused(h, o->tracked) : holdout_accepted(h, o->tracked))
                 publish(f, h);
 }
 
 static void bad_host(struct fixture *f, enum stream_variant variant)
 {
-        AUTO(holdout) *h = holdout_new();
+        AUTO(holdout) *h = holdout_new(NULL);
         cache_track(f->cache, RDS, "shared");
         offer(h, "a", "1");
         offer(h, "b", "1");
