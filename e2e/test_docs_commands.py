@@ -41,6 +41,26 @@ NOT_ZERO = {
     ("docs/install.md", "gatehouse explain http://shop.example.com/hostname"): 1,  # no pods here: no endpoints
 }
 
+# (page, command as it begins) -> what is in its answer, or in the file that it writes: a sign that it is the right answer.
+SIGNS = {
+    ("examples/README.md", "gatehouse lint"): "0 errors",
+    ("examples/README.md", "kubectl -n tenant describe"): "it takes over when that one is deleted",
+    ("docs/certificates.md", "gatehouse certgen --kube --dry-run"): "gatehouse-webhook-tls",
+    ("docs/certificates.md", "kubectl -n gatehouse-system get secret"): "notAfter=",
+    ("docs/install.md", "kubectl -n gatehouse-system rollout status daemonset"): "successfully rolled out",
+    ("docs/install.md", "gatehouse explain"): "no endpoint",
+    ("docs/install.md", "curl http://127.0.0.1:6060/debug/xds"): "heldHosts",
+    ("docs/monitoring.md", "promtool"): "SUCCESS",
+    ("docs/troubleshooting.md", "gatehouse explain"): "10.1.2.3:8080",
+    ("docs/troubleshooting.md", "gatehouse tree"): "/blog -> IngressRoute team-b/blog",
+    ("docs/troubleshooting.md", "kubectl gatehouse tree"): "/blog -> IngressRoute team-b/blog",
+    ("docs/troubleshooting.md", "curl http://127.0.0.1:6060/debug/findings"): "Orphaned",
+    ("docs/troubleshooting.md", "curl http://127.0.0.1:6060/debug/xds"): "heldHosts",
+    ("docs/troubleshooting.md", "curl 'http://127.0.0.1:6060/debug/dag"): "digraph",
+    ("docs/troubleshooting.md", "gatehouse cli rds"): "ingress_http",
+    ("docs/troubleshooting.md", "kubectl -n team-b describe"): "valid IngressRoute",
+}
+
 SITE = """apiVersion: contour.heptio.com/v1beta1
 kind: IngressRoute
 metadata: {name: site}
@@ -234,12 +254,15 @@ def test_page__its_commands_in_order__do_what_it_says(world, page):
             continue
         code, came = reader.type(command.text)
         assert code == NOT_ZERO.get(_entry(NOT_ZERO, command), 0), f"{command}: exit code {code}\n{came}"
+        written = re.search(r">([\w.]+)$", command.text)
+        sign = SIGNS.get(_entry(SIGNS, command), "")
+        assert sign in ((world.tree / written[1]).read_text() if written else came), f"{command} says:\n{came}"
         if command.shows is not None:
             assert pages.is_shown(command.shows, came), f"{command} shows:\n{came}"
     COMES_TO.get(page, lambda _: None)(world)
 
 
-@pytest.mark.parametrize("table", [EXCUSED, NOT_ZERO], ids=["excused", "not zero"])
+@pytest.mark.parametrize("table", [EXCUSED, NOT_ZERO, SIGNS], ids=["excused", "not zero", "signs"])
 def test_table__every_entry__fits_a_command(table):
     used = {_entry(table, command) for command in itertools.chain(*ALL.values())}
     assert not set(table) - used, "no command of a page begins like this any more"

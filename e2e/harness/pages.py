@@ -94,7 +94,8 @@ class Reader:
         self.directory, self.between, self.count = directory, between, 0
         self.notes = directory.parent / "reader"
         self.notes.mkdir()
-        self.shell = subprocess.Popen(["bash", "--norc"], stdin=subprocess.PIPE, text=True, cwd=directory,
+        (self.notes / ".curlrc").write_text("fail\nsilent\nshow-error\n")  # an answer that is an error fails the command
+        self.shell = subprocess.Popen(["bash", "--norc", "-o", "pipefail"], stdin=subprocess.PIPE, text=True, cwd=directory,
                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
                                       env={**os.environ, "PATH": f"{path}:{os.environ['PATH']}", "HOME": str(self.notes),
                                            "LC_ALL": "C.UTF-8", **environment})
