@@ -299,11 +299,14 @@ static void delta_request(struct peer *p, unsigned type)
                                 forget(s, n);
                 }
         }
+        bool wildcard = false; /* twice in one request is once */
         for (unsigned i = pick(4); i; i--) {
                 unsigned n = pick(NAMES + 1);
                 subscribe[request.name_count++] = n == NAMES ? star : names[n];
                 if (n == NAMES) {
-                        subscribe_wildcard(p, type);
+                        if (!wildcard)
+                                subscribe_wildcard(p, type);
+                        wildcard = true;
                         continue;
                 }
                 s->explicit[n] = true;

@@ -2,6 +2,8 @@
 /* Obligations 4 to 6 of envoy.md: which names are answered with what. */
 #include "xds/stream_testing.h"
 
+#include <time.h>
+
 /* ---- 4: State of the World ---- */
 
 TEST(obligation_4__stale_nonce__ignored)
@@ -253,6 +255,32 @@ TEST(obligation_6__delta_name_left_under_a_wildcard__client_is_told_whether_it_s
         expect(f, c, "CDS A=1");
 }
 
+/* A hundred thousand times, one after another, each resource would be looked at each time: minutes. */
+TEST(obligation_6__wildcard_said_very_often_in_one_request__is_one)
+{
+        enum { TIMES = STREAM_NAMES_MAX / 2, RESOURCES = 2000 };
+        for (int i = 0; i < RESOURCES; i++) {
+                char name[16];
+                snprintf(name, sizeof(name), "c%04d", i);
+                stage(f, CDS, name, "1");
+        }
+        struct client *c = open_ads(f, STREAM_DELTA);
+        char star[] = "*", **names = mem_calloc(TIMES, sizeof(*names));
+        for (int i = 0; i < TIMES; i++)
+                names[i] = star;
+        const struct stream_request request = {.type = CDS, .names = names, .name_count = TIMES};
+        struct err e = {0};
+        clock_t begun = clock();
+        for (int again = 0; again < 2; again++) {
+                assert_true(stream_request(c->stream, &request, f->now, &f->outcome, &e));
+                assert_true(stream_next(c->stream, f->now, &f->response));
+                assert_int_equal(f->response.count, RESOURCES);
+                expect_nothing(f, c);
+        }
+        assert_true(clock() - begun < 5 * CLOCKS_PER_SEC);
+        mem_free(names);
+}
+
 TEST(obligation_6__wildcard_of_other_types__only_when_said)
 {
         stage(f, EDS, "a", "1");
@@ -285,6 +313,7 @@ int main(void)
                 cmocka_unit_test(obligation_6__sotw_legacy_then_mixture_then_name_then_none__as_the_document_says),
                 cmocka_unit_test(obligation_6__delta_legacy_then_mixture_then_name_then_none__as_the_document_says),
                 cmocka_unit_test(obligation_6__delta_name_left_under_a_wildcard__client_is_told_whether_it_stays),
+                cmocka_unit_test(obligation_6__wildcard_said_very_often_in_one_request__is_one),
                 cmocka_unit_test(obligation_6__wildcard_of_other_types__only_when_said),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

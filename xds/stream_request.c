@@ -164,19 +164,28 @@ static void delta_unsubscribe(struct state *st, const char *name)
         state_update(st, sub);
 }
 
+/* A wildcard that is there already names all again: each is answered. */
+static void delta_wildcard(struct state *st)
+{
+        bool again = st->wildcard;
+        state_wildcard_begin(st);
+        st->answer = true;
+        size_t n;
+        struct cache_name *const *all = cache_list(st->stream->cache, st->type, &n);
+        for (size_t k = 0; again && k < n; k++)
+                state_subscribe_name(st, all[k])->forced = true;
+}
+
 /* Names (into named, NULL for "*") and wildcard, not yet queued: what the client has is not known yet. */
 static void delta_subscribe(struct state *st, const struct stream_request *request, bool first,
                             struct subscription **named)
 {
+        bool wildcard = false; /* a request may be full of them */
         for (size_t i = 0; i < request->name_count; i++) {
                 if (is_wildcard_name(request->names[i])) {
-                        bool again = st->wildcard;
-                        state_wildcard_begin(st);
-                        st->answer = true;
-                        size_t n;
-                        struct cache_name *const *all = cache_list(st->stream->cache, st->type, &n);
-                        for (size_t k = 0; again && k < n; k++)
-                                state_subscribe_name(st, all[k])->forced = true;
+                        if (!wildcard)
+                                delta_wildcard(st);
+                        wildcard = true;
                         continue;
                 }
                 struct subscription *sub = state_subscribe(st, request->names[i]);
@@ -222,11 +231,14 @@ static void delta_request(struct state *st, const struct stream_request *request
                 st->answer = false; /* it has something: no change, no frame */
                 delta_known(st, request, outcome);
         }
-        for (size_t i = 0; i < request->name_count; i++)
+        bool all = false;
+        for (size_t i = 0; i < request->name_count; i++) {
                 if (named[i])
                         state_update(st, named[i]);
-                else
+                else if (!all)
                         update_all(st);
+                all = all || !named[i];
+        }
         mem_free(named);
         if (first && st->wildcard)
                 update_all(st);
