@@ -51,8 +51,8 @@ enum rule_status {
         RULE(TLSVersionInvalid, DENY, INVALID, "minimumProtocolVersion is \"1.1\", \"1.2\" or \"1.3\".")               \
         RULE(RootEmpty, DENY, INVALID, "A root needs routes or a tcpproxy.")                                           \
         RULE(EnvoyRejected, WARN, NOTICE,                                                                              \
-             "An Envoy refuses what the host says now: it serves what it accepted last, or 503 when that is nothing. " \
-             "Envoy's reason stands in the log of gatehouse, cut at 4 KiB by Envoy, and whole in Envoy's own log.")    \
+             "An Envoy refuses what the host says now: it serves what it accepted last, else 503. The log of "         \
+             "gatehouse has Envoy's reason, its first 4 KiB.")                                                         \
         RULE(Orphaned, WARN, ORPHANED,                                                                                 \
              "No valid chain of delegations from a root reaches the object: nothing of it is served.")                 \
         /* routes */                                                                                                   \
