@@ -32,6 +32,14 @@ static void complain(struct grpc_connection *k, const char *why)
                 log_warn("xDS: a connection is refused", "peer", k->peer, "why", why, NULL);
 }
 
+static void on_output(struct evbuffer *out, const struct evbuffer_cb_info *info, void *arg)
+{
+        (void)out;
+        struct grpc_connection *k = arg;
+        if (info->n_deleted > 0)
+                k->progress_at = k->server->clock();
+}
+
 void grpc_connection_free(struct grpc_connection *k)
 {
         struct grpc_server *s = k->server;
@@ -49,6 +57,9 @@ void grpc_connection_free(struct grpc_connection *k)
                 SSL_shutdown(ssl);
         }
         ERR_clear_error();
+        /* The bufferevent may outlive this: one that fails within a write tells us, and drains its output after that.
+         */
+        evbuffer_remove_cb(bufferevent_get_output(k->bev), on_output, k);
         bufferevent_free(k->bev);
         mem_free(k);
 }
@@ -132,14 +143,6 @@ static void on_write(struct bufferevent *bev, void *arg)
 {
         (void)bev;
         grpc_connection_pump(arg);
-}
-
-static void on_output(struct evbuffer *out, const struct evbuffer_cb_info *info, void *arg)
-{
-        (void)out;
-        struct grpc_connection *k = arg;
-        if (info->n_deleted > 0)
-                k->progress_at = k->server->clock();
 }
 
 static void on_event(struct bufferevent *bev, short what, void *arg)

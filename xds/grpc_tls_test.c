@@ -2,6 +2,7 @@
 #include "xds/grpc_testing.h"
 
 #include "certs/ossl.h"
+#include "xds/grpc_internal.h"
 
 #define ENVOY "envoy.gatehouse"
 
@@ -230,6 +231,44 @@ static void reload__new_files__new_connections_see_them_and_the_old_one_goes_on(
         client_done(&after);
 }
 
+/* The output of the server's connection when it was last written from. */
+static size_t written_from;
+
+/* Fails a write that follows another without the output having been drained: the same turn of libevent's. */
+static long fail_the_second(BIO *bio, int what, const char *p, size_t n, int i, long l, int result, size_t *processed)
+{
+        (void)p, (void)n, (void)i, (void)l, (void)processed;
+        if (what != BIO_CB_WRITE)
+                return result;
+        const struct grpc_connection *k = (void *)BIO_get_callback_arg(bio);
+        size_t left = evbuffer_get_length(bufferevent_get_output(k->bev));
+        bool second = left == written_from;
+        written_from = left;
+        return second ? -1 : result;
+}
+
+/* libevent tells of the failure from within the write, and drains what it had written before when we are back. */
+static void connection__breaks_in_the_middle_of_a_write__ends(void **state)
+{
+        struct fixture *f = *state;
+        AUTO(pair) *p = leaf(f->ca, ENVOY, false, true);
+        struct client c;
+        struct stream s;
+        grpc_server_add(f->server, &flood_service);
+        assert_true(served(f, &c, client_tls(p, TLS1_3_VERSION, "\2h2")));
+        struct grpc_connection *k = f->server->connections;
+        BIO *bio = SSL_get_wbio(bufferevent_openssl_get_ssl(k->bev));
+        written_from = 0;
+        BIO_set_callback_ex(bio, fail_the_second);
+        BIO_set_callback_arg(bio, (char *)k);
+        stream_start(&s, &c, FLOOD);
+        WAIT(f->base, c.down);
+        assert_int_equal(grpc_server_counts(f->server).connections, 0);
+        assert_int_equal(seen.closed[GRPC_CLOSE_CONNECTION], 1);
+        stream_done(&s);
+        client_done(&c);
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -242,6 +281,7 @@ int main(void)
                 CASE(client__certificate_for_servers__refused),
                 CASE(client__tls_1_2_or_no_h2__refused),
                 CASE(handshake__not_done_in_10_s__closed),
+                CASE(connection__breaks_in_the_middle_of_a_write__ends),
                 CASE(reload__new_files__new_connections_see_them_and_the_old_one_goes_on),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
