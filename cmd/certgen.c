@@ -189,6 +189,32 @@ static void leave_hooks_to_the_owner(struct rotation *r)
         }
 }
 
+static bool hooks_are_there(struct rotation *r)
+{
+        size_t count;
+        const struct rotation_object *objects = rotation_objects(r, &count);
+        for (size_t i = FIRST_HOOK; i < count; i++) {
+                if (!objects[i].stored)
+                        return false;
+        }
+        return true;
+}
+
+/* kubectl applies the webhook configurations behind the Job, which may be faster: caBundle would stay empty for a day.
+ */
+static bool await_hooks(struct apply *a, struct rotation *r, int64_t wait, struct err *e)
+{
+        const int64_t deadline = time_monotonic() + wait;
+        while (time_monotonic() < deadline) {
+                if (!apply_read(a, r, e))
+                        return false;
+                if (hooks_are_there(r))
+                        return true;
+                apply_pause(a, 250 * DURATION_MILLISECOND);
+        }
+        return true;
+}
+
 /* Another Job at the same objects makes a write fail: then all is read again, and the plan goes on from there. */
 static bool run_in_cluster(struct apply *a, struct rotation *r, const struct certgen_options *c, int64_t *when,
                            struct err *e)
@@ -214,7 +240,7 @@ static int keep_in_cluster(struct rotation *r, const struct options *o)
         int64_t when = INT64_MAX;
         struct kubeconfig *config = connect_config(&o->kube, environment, &e);
         AUTO(apply) *a = config ? apply_new(config, o->kube.namespace, &e) : NULL;
-        if (!a || !run_in_cluster(a, r, &o->certgen, &when, &e))
+        if (!a || !await_hooks(a, r, o->certgen.webhook_wait, &e) || !run_in_cluster(a, r, &o->certgen, &when, &e))
                 return fail(&e);
         return !report(r, o->certgen.dry_run, when);
 }

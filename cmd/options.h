@@ -85,7 +85,7 @@ struct certgen_options {
         const char *pem; /* the folder */
         bool yaml, kube;
         struct string_list dns_names, ips;
-        int64_t certificate_lifetime, ca_lifetime, ca_overlap;
+        int64_t certificate_lifetime, ca_lifetime, ca_overlap, webhook_wait;
         bool rotate_ca, dry_run;
         const char *webhook_service, *xds_service, *webhook_configuration;
 };

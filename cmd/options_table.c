@@ -197,6 +197,8 @@ const struct option option_table[] = {
          "Service by which Envoys reach the xDS server"},
         {"webhook-configuration", 0, OPTION_STRING, "NAME", "gatehouse", NULL, CERTGEN,
          FIELD(certgen.webhook_configuration), "name of both webhook configurations"},
+        {"webhook-wait", 0, OPTION_DURATION, "DURATION", "0s", NULL, CERTGEN, FIELD(certgen.webhook_wait),
+         "with --kube: how long to wait for them when they are not there yet"},
         /* the xDS server, for its clients */
         {"xds-address", 0, OPTION_STRING, "HOST", "127.0.0.1", NULL, DIALS, FIELD(xds_client.address),
          "IP address or DNS name of the xDS server"},

@@ -129,6 +129,23 @@ def test_certgen__webhooks_not_installed__secrets_all_the_same(certgen, kube):
     assert all(kube.get("Secret", NAMESPACE, name) for name in SECRETS)
 
 
+def test_certgen__webhooks_installed_a_moment_later__waits_and_fills_the_bundle_in(certgen, kube):
+    stored = {}
+    for kind in CONFIGURATIONS:
+        stored[kind] = kube.get(kind, None, "gatehouse")
+        kube.delete(kind, None, "gatehouse")
+    process = certgen.start("--webhook-wait", "60s")
+    for kind in CONFIGURATIONS:
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.5)  # not before the last one
+        stored[kind]["metadata"].pop("resourceVersion")
+        assert kube.create(stored[kind]).ok
+    output = process.communicate(timeout=30)[0]
+    assert process.returncode == 0, output
+    assert "absent" not in output
+    assert all(w["clientConfig"]["caBundle"] for kind in CONFIGURATIONS for w in kube.get(kind, None, "gatehouse")["webhooks"])
+
+
 def test_certgen__secret_of_another_type__says_to_delete_it(certgen, kube):
     kube.apply({"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "data": {},
                 "metadata": {"name": "gatehouse-webhook-tls", "namespace": NAMESPACE}})
