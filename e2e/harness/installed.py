@@ -10,8 +10,11 @@ import time
 
 from .basics import binary
 from .cluster import NAMESPACE
-from .server import Server
+from .envoy import Envoy
+from .server import EnvoyPorts, Server
+from .traffic import start_configuration
 
+SECRETS = ("gatehouse-webhook-tls", "gatehouse-xds-tls", "envoy-xds-tls")
 COMPLETE = {"status": {"succeeded": 1, "conditions": [{"type": "Complete", "status": "True"}]}}
 WORKLOADS = {"deployments": "apps/v1", "daemonsets": "apps/v1", "jobs": "batch/v1"}
 
@@ -19,7 +22,7 @@ WORKLOADS = {"deployments": "apps/v1", "daemonsets": "apps/v1", "jobs": "batch/v
 class Installation:
     def __init__(self, cluster, directory):
         self.cluster, self.kube, self.directory = cluster, cluster.kube(), directory
-        self.server, self.next = None, 0
+        self.server, self.envoy, self.next = None, None, 0
 
     def step(self):
         """What the controllers would do now; called over and over while somebody waits. Looks ten times a second."""
@@ -58,20 +61,28 @@ class Installation:
 
     def _start(self):
         """Once its Secrets are there, as kubelet would."""
-        secrets = {name: self.kube.get("Secret", NAMESPACE, name) for name in ("gatehouse-webhook-tls", "gatehouse-xds-tls")}
+        secrets = {name: self.kube.get("Secret", NAMESPACE, name) for name in SECRETS}
         if not all(secrets.values()):
             return False
         for name, secret in secrets.items():
             (self.directory / name).mkdir(parents=True)
             for file, data in secret["data"].items():
                 (self.directory / name / file).write_bytes(base64.b64decode(data))
-        self.server = Server(self.cluster, self.directory, certificates=self.directory / "gatehouse-webhook-tls").start()
+        self.server = Server(self.cluster, self.directory, certificates=self.directory / "gatehouse-webhook-tls",
+                             envoy_ports=EnvoyPorts()).start()
         answer = self.kube.request("POST", "/devkube/services",
                                    {f"{NAMESPACE}/gatehouse-webhook": f"127.0.0.1:{self.server.webhook_port}"})
         assert answer.ok, answer
         return True
 
+    def start_envoy(self, program):
+        """A pod of the DaemonSet, for those who want an answer."""
+        self.envoy = Envoy(program, self.directory, lambda admin: start_configuration(
+            self.server.xds_port, self.directory / "envoy-xds-tls", admin, self.directory)).start()
+
     def stop(self):
+        if self.envoy:
+            self.envoy.kill()
         if self.server:
             self.server.kill()
         self.kube.close()

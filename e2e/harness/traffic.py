@@ -30,6 +30,16 @@ def upstream_address(cluster):
         return s.getsockname()[0]
 
 
+def start_configuration(xds_port, pair, admin, resources):
+    """What `gatehouse bootstrap` writes for an Envoy with the certificate in the folder `pair`."""
+    made = subprocess.run([binary("gatehouse"), "bootstrap", "-", "--xds-address", "127.0.0.1", "--xds-port", str(xds_port),
+                           "--xds-cafile", pair / "ca.crt", "--xds-cert-file", pair / "tls.crt", "--xds-key-file",
+                           pair / "tls.key", "--admin-address", admin, "--resources-dir", resources],
+                          capture_output=True, text=True)
+    assert made.returncode == 0, made.stderr
+    return made.stdout
+
+
 class Edge:
     def __init__(self, cluster, directory, envoy, flags=()):
         self.cluster, self.directory, self.envoy_path = cluster, directory, envoy
@@ -52,12 +62,7 @@ class Edge:
         pair = self.certificates.parent / "envoy-xds-tls"
 
         def bootstrap(admin):
-            made = subprocess.run([binary("gatehouse"), "bootstrap", "-", "--xds-address", "127.0.0.1", "--xds-port",
-                                   str(xds_port), "--xds-cafile", pair / "ca.crt", "--xds-cert-file", pair / "tls.crt",
-                                   "--xds-key-file", pair / "tls.key", "--admin-address", admin, "--resources-dir",
-                                   self.directory / f"{name}-resources"], capture_output=True, text=True)
-            assert made.returncode == 0, made.stderr
-            return made.stdout
+            return start_configuration(xds_port, pair, admin, self.directory / f"{name}-resources")
         envoy = Envoy(self.envoy_path, self.directory, bootstrap, name)
         self.envoys.append(envoy)
         return envoy.start(wait)
