@@ -3,28 +3,28 @@
 
 #include <assert.h>
 #include <stdalign.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
 enum {
-        ALIGNMENT = alignof(max_align_t),
+        ALIGNMENT = 8,         /* of all that is kept here: pointers, int64_t; not long double */
         BLOCK_MAX = 64 * 1024, /* larger requests get a block of their own */
 };
 
 struct block {
         struct block *next;
-        size_t size; /* of bytes[] */
-        size_t used; /* from the front: aligned memory */
-        size_t end;  /* text is packed from here towards the front */
-        alignas(max_align_t) char bytes[];
+        uint32_t size; /* of bytes[] */
+        uint32_t used; /* from the front: aligned memory */
+        uint32_t end;  /* text is packed from here towards the front */
+        uint32_t next_size;
+        alignas(ALIGNMENT) char bytes[];
 };
 
-/* The arena itself lies at the start of its first block: one malloc for a small object. */
+/* The arena itself lies at the start of its first block: one malloc for a small object, with 32 bytes of our own. */
 struct arena {
         struct block *blocks; /* the one in use first */
-        struct block *first;
-        size_t next_size;
 };
 
 static size_t round_up(size_t n)
@@ -32,23 +32,31 @@ static size_t round_up(size_t n)
         return (n + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
 }
 
-static struct block *block_new(size_t size)
+static struct block *first_of(const struct arena *a)
 {
+        return (struct block *)((uintptr_t)a - offsetof(struct block, bytes));
+}
+
+/* The one that follows it is to have at least next_size bytes. */
+static struct block *block_new(size_t size, size_t next_size)
+{
+        assert(size <= UINT32_MAX);
         struct block *b = mem_resize(NULL, 1, sizeof(*b) + size);
         b->next = NULL;
-        b->size = size;
+        b->size = (uint32_t)size;
         b->used = 0;
-        b->end = size;
+        b->end = b->size;
+        b->next_size = (uint32_t)next_size;
         return b;
 }
 
 struct arena *arena_new(size_t first_size)
 {
-        size_t own = round_up(sizeof(struct arena));
-        struct block *b = block_new(own + round_up(first_size));
+        size_t size = sizeof(struct arena) + round_up(first_size);
+        struct block *b = block_new(size, size < BLOCK_MAX ? 2 * size : size);
         struct arena *a = (struct arena *)(void *)b->bytes;
-        b->used = own;
-        *a = (struct arena){.blocks = b, .first = b, .next_size = b->size};
+        b->used = sizeof(*a);
+        *a = (struct arena){.blocks = b};
         return a;
 }
 
@@ -65,20 +73,19 @@ void arena_free(struct arena *a)
 void arena_reset(struct arena *a)
 {
         /* Blocks grow, so the one in use is the largest; the first one holds the arena itself. */
-        struct block *keep = a->blocks;
+        struct block *keep = a->blocks, *first = first_of(a);
         struct block *b = keep->next;
         while (b) {
                 struct block *next = b->next;
-                if (b != a->first)
+                if (b != first)
                         mem_free(b);
                 b = next;
         }
-        a->first->next = NULL;
-        a->first->used = round_up(sizeof(struct arena));
-        a->first->end = a->first->size;
-        a->blocks = keep;
-        if (keep != a->first) {
-                keep->next = a->first;
+        first->next = NULL;
+        first->used = sizeof(*a);
+        first->end = first->size;
+        if (keep != first) {
+                keep->next = first;
                 keep->used = 0;
                 keep->end = keep->size;
         }
@@ -87,16 +94,15 @@ void arena_reset(struct arena *a)
 void arena_wipe(struct arena *a)
 {
         for (struct block *b = a->blocks; b; b = b->next) {
-                size_t own = b == a->first ? round_up(sizeof(struct arena)) : 0;
+                size_t own = b == first_of(a) ? sizeof(*a) : 0;
                 mem_wipe(b->bytes + own, b->size - own);
         }
 }
 
 static void add_block(struct arena *a, size_t size)
 {
-        if (a->next_size < BLOCK_MAX)
-                a->next_size *= 2;
-        struct block *b = block_new(size > a->next_size ? size : a->next_size);
+        size_t usual = a->blocks->next_size;
+        struct block *b = block_new(size > usual ? size : usual, usual < BLOCK_MAX ? 2 * usual : usual);
         b->next = a->blocks;
         a->blocks = b;
 }
@@ -108,7 +114,7 @@ void *arena_alloc(struct arena *a, size_t size)
         if (a->blocks->end - a->blocks->used < need)
                 add_block(a, need);
         void *p = a->blocks->bytes + a->blocks->used;
-        a->blocks->used += need;
+        a->blocks->used += (uint32_t)need;
         return memset(p, 0, need);
 }
 
@@ -133,7 +139,7 @@ static char *text_alloc(struct arena *a, size_t size)
 {
         if (a->blocks->end - a->blocks->used < size)
                 add_block(a, round_up(size));
-        a->blocks->end -= size;
+        a->blocks->end -= (uint32_t)size;
         return a->blocks->bytes + a->blocks->end;
 }
 
@@ -185,7 +191,7 @@ size_t arena_used(const struct arena *a)
         size_t total = 0;
         for (const struct block *b = a->blocks; b; b = b->next)
                 total += b->used + b->size - b->end;
-        return total - round_up(sizeof(struct arena));
+        return total - sizeof(struct arena);
 }
 
 void *arena_push_bytes(struct arena *a, void **items, size_t *count, size_t size)

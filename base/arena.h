@@ -25,7 +25,7 @@ void arena_reset(struct arena *a);
 /* Overwrites everything handed out: for an arena that held keys, before it is freed or reset. */
 void arena_wipe(struct arena *a);
 
-/* Zeroed memory, aligned for any type. */
+/* Zeroed memory, aligned for pointers and 64-bit numbers. One piece is less than 4 GiB. */
 void *arena_alloc(struct arena *a, size_t size) __attribute__((malloc, returns_nonnull));
 void *arena_calloc(struct arena *a, size_t count, size_t size) __attribute__((malloc, returns_nonnull));
 

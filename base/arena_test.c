@@ -25,7 +25,7 @@ static void arena_alloc__many_sizes__aligned_zeroed_and_apart(void **state)
         unsigned char *pieces[200];
         for (size_t i = 0; i < COUNT_OF(pieces); i++) {
                 pieces[i] = arena_alloc(a, i);
-                assert_int_equal((uintptr_t)pieces[i] % alignof(max_align_t), 0);
+                assert_int_equal((uintptr_t)pieces[i] % alignof(void *), 0);
                 assert_true(is_zero(pieces[i], i));
                 memset(pieces[i], (int)i, i);
         }
@@ -124,7 +124,7 @@ static void arena_new__one_small_object__costs_one_small_block(void **state)
         AUTO(arena) *a = arena_new(200);
         arena_alloc(a, 100);
         arena_strdup(a, "a text of some length, 40 bytes or so...");
-        assert_true(arena_size(a) < 400);
+        assert_true(arena_size(a) <= 24 + 8 + 200);
         arena_free(NULL);
 }
 
