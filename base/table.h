@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * table - a hash table of entries that know their own key: eight bytes an entry, where a hundred thousand count.
+ * table - a hash table of entries that know their own key: twelve bytes a slot, where a hundred thousand count.
  *
+ * Hashes stand beside the slots: a search looks at the entry that it finds and no other, growing at none.
  * Entries are the caller's; a key must not change while its entry is in. Iterate by looking at all slots.
  */
 #pragma once
@@ -17,7 +18,8 @@ struct table_ops {
 
 struct table {
         const struct table_ops *ops;
-        void **slots; /* room of them, NULL where free */
+        void **slots;     /* room of them, NULL where free */
+        uint32_t *hashes; /* of the entries in the slots */
         size_t room, count;
 };
 
