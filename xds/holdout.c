@@ -61,6 +61,7 @@ struct holdout {
         uint64_t groups;    /* last one used */
         uint64_t proving;   /* the group that has a bad one in it if what is shown of it is accepted, 0: none */
         bool moved;         /* what is shown may be another list than what was published last */
+        bool released;      /* since the last publication: of the unjudged, more than the last ones may be new */
         const struct resource **parts;
         size_t parts_room;
 };
@@ -198,12 +199,11 @@ static struct part **list_of(struct holdout *h, enum verdict verdict)
         __builtin_unreachable();
 }
 
+/* Comes last in the list of its verdict. */
 static void judge(struct holdout *h, struct part *p, enum verdict verdict)
 {
         struct part **from = list_of(h, p->verdict), **to = list_of(h, verdict);
         p->verdict = verdict;
-        if (from == to)
-                return;
         if (from)
                 DL_DELETE(*from, p); /* NOLINT(clang-analyzer-core.NullDereference): all but the last have a next one */
         if (to)
@@ -316,9 +316,14 @@ bool holdout_published(struct holdout *h, uint64_t mark)
         h->published++;
         h->moved = false;
         h->recent[h->published % RECENT] = (struct publication){.mark = mark, .number = h->published};
-        for (struct part *p = h->unjudged; p; p = p->next)
+        /* From the last one on: until the first Envoy has answered all are unjudged, and few of them are new. */
+        for (struct part *p = h->unjudged ? h->unjudged->prev : NULL; p; p = p == h->unjudged ? NULL : p->prev) {
+                if (p->verdict == OPEN && p->since && !h->released)
+                        break;
                 if (p->verdict == OPEN && !p->since)
                         p->since = h->published;
+        }
+        h->released = false;
         return known;
 }
 
@@ -339,8 +344,9 @@ static bool was_shown(uint64_t since, uint64_t number)
         return since && since <= number;
 }
 
-static void release(struct part *p, uint64_t group)
+static void release(struct holdout *h, struct part *p, uint64_t group)
 {
+        h->released = true;
         p->verdict = OPEN;
         p->since = 0;
         p->group = group;
@@ -383,7 +389,7 @@ static bool split_proven_group(struct holdout *h)
                 if (held == 1)
                         convict(h, p);
                 else if (keep && keep--)
-                        release(p, h->proving);
+                        release(h, p, h->proving);
                 else
                         hold(p, h->proving);
         }
@@ -399,7 +405,7 @@ static bool try_next_group(struct holdout *h)
                         group = p->group;
         for (struct part *p = h->unjudged; group && p; p = p->next)
                 if (p->verdict == HELD && p->group == group)
-                        release(p, 0);
+                        release(h, p, 0);
         return group;
 }
 
