@@ -70,7 +70,7 @@ static void take(struct state *st, struct subscription *sub, struct stream_respo
         response_add(r, name->resource);
         state_set_sent(st, sub, name->mark);
         if (st->stream->variant == STREAM_DELTA)
-                sub->round = (uint8_t)st->stream->nonce;
+                sub->round = (uint16_t)st->stream->nonce;
         state_done(st, sub);
         if (name->tracked)
                 track(st, name->mark);

@@ -51,7 +51,8 @@ struct replica {
 struct side {
         bool requested, named, wild, answer;
         bool explicit[NAMES], must[NAMES], owed[NAMES];
-        uint8_t view[NAMES], round[NAMES];   /* Delta: round is the nonce, cut to its last byte */
+        uint8_t view[NAMES];
+        uint16_t round[NAMES];               /* Delta: the nonce, cut to its last two bytes */
         uint64_t unanswered[UNANSWERED_MAX]; /* oldest first */
         unsigned unanswered_count;
         uint64_t gate, answered, sent; /* numbers of responses */
@@ -102,7 +103,8 @@ static bool is_subscribed(const struct side *s, unsigned name)
 
 static void forget(struct side *s, unsigned name)
 {
-        s->view[name] = s->round[name] = 0;
+        s->view[name] = 0;
+        s->round[name] = 0;
         s->must[name] = s->owed[name] = false;
 }
 
@@ -265,7 +267,7 @@ static void refuse(struct peer *p, unsigned type, uint64_t nonce)
         bool in_it[NAMES];
         unsigned count = 0;
         for (unsigned n = 0; n < NAMES; n++) {
-                in_it[n] = s->round[n] == (uint8_t)nonce && s->view[n] && !has_change(p, type, n) &&
+                in_it[n] = s->round[n] == (uint16_t)nonce && s->view[n] && !has_change(p, type, n) &&
                            s->view[n] == p->replica->visible[type][n];
                 count += in_it[n];
         }
@@ -421,7 +423,7 @@ static void accept_change(struct peer *p, unsigned type, unsigned n)
         struct side *s = &p->sides[type];
         bool news = has_change(p, type, n);
         s->view[n] = s->has[n] = p->replica->visible[type][n];
-        s->round[n] = (uint8_t)(p->nonce + 1);
+        s->round[n] = (uint16_t)(p->nonce + 1);
         s->must[n] = s->owed[n] = false;
         if (type == CDS && news)
                 owe(p, n);

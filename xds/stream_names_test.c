@@ -191,6 +191,26 @@ TEST(obligation_5__more_than_one_mebibyte__split)
         expect_nothing(f, c);
 }
 
+/* Nonces are kept short: a resource of long ago is not to be blamed for a response that it was not in. */
+TEST(obligation_3__delta_refused_256_responses_later__only_what_was_in_it)
+{
+        stage(f, RDS, "old", "1");
+        stage(f, RDS, "new", "0");
+        struct client *c = open_ads(f, STREAM_DELTA);
+        subscribe(f, c, RDS, "old");
+        expect(f, c, "RDS old=1");
+        subscribe(f, c, RDS, "new");
+        for (int i = 1; i < 256; i++) {
+                expect(f, c, i % 2 ? "RDS new=0" : "RDS new=1");
+                put(f, RDS, "new", i % 2 ? "1" : "0");
+        }
+        expect(f, c, "RDS new=1");
+        nack(f, c, RDS, NULL);
+        assert_non_null(f->outcome.culprit);
+        assert_string_equal(f->outcome.culprit->text, "new");
+        expect_nothing(f, c);
+}
+
 /* ---- 6: wildcards ---- */
 
 /* The protocol's document, "How the client specifies what resources to return", both examples step by step. */
@@ -310,6 +330,7 @@ int main(void)
                 cmocka_unit_test(obligation_5__initial_resource_versions__only_differences_are_sent),
                 cmocka_unit_test(obligation_5__known_endpoints_of_a_cluster_that_is_sent__sent_too),
                 cmocka_unit_test(obligation_5__more_than_one_mebibyte__split),
+                cmocka_unit_test(obligation_3__delta_refused_256_responses_later__only_what_was_in_it),
                 cmocka_unit_test(obligation_6__sotw_legacy_then_mixture_then_name_then_none__as_the_document_says),
                 cmocka_unit_test(obligation_6__delta_legacy_then_mixture_then_name_then_none__as_the_document_says),
                 cmocka_unit_test(obligation_6__delta_name_left_under_a_wildcard__client_is_told_whether_it_stays),

@@ -54,7 +54,7 @@ static char *error_dup(const char *message)
 
 static bool was_refused(const struct state *st, const struct subscription *sub)
 {
-        return sub->round == (uint8_t)st->answered_nonce && sub->queue == QUEUE_NONE && sub->sent &&
+        return sub->round == (uint16_t)st->answered_nonce && sub->queue == QUEUE_NONE && sub->sent &&
                sub->sent == sub->watch.name->mark;
 }
 
@@ -264,7 +264,7 @@ static bool sotw_names(struct state *st, const struct stream_request *request)
                 if (!sub->is_explicit) {
                         changed = sub->forced = true; /* answered though it may have been sent before */
                         state_set_explicit(st, sub, true);
-                        sub->round = (uint8_t)(st->round - 1);
+                        sub->round = (uint16_t)(st->round - 1);
                         state_update(st, sub);
                 }
                 named += sub->round != st->round;

@@ -16,13 +16,15 @@ struct subscription {
         struct cache_watch watch;         /* first: cast back */
         struct subscription *next, *prev; /* in its queue */
         uint64_t sent;                    /* what the client has, 0: nothing */
+        uint16_t round; /* SotW: of the request that named it last; Delta: of the nonce that it was sent with */
         uint8_t queue;
-        uint8_t round;    /* SotW: of the request that named it last; Delta: of the nonce that it was sent with */
         bool is_explicit; /* named by the client, not only by its wildcard */
         bool forced;      /* to be answered, changed or not, there or not */
         bool owed;        /* endpoints whose cluster was sent before they were asked for */
         bool lingers;     /* in QUEUE_REMOVALS, and the cache keeps its last bytes */
 };
+
+_Static_assert(sizeof(struct subscription) == 64, "an Envoy has very many");
 
 enum { STATE_TRACKED_MAX = 8 }; /* of responses with a tracked resource, so many answers are awaited */
 
@@ -39,7 +41,7 @@ struct state {
         bool requested; /* the client has asked for this type */
         bool named;     /* SotW: it has named something: no legacy wildcard any more */
         bool answer;    /* to be answered even when there is nothing to tell */
-        uint8_t round;
+        uint16_t round;
         struct subscription **table; /* open addressing by the name's address */
         uint32_t table_size, count, explicit_count;
         uint32_t nacks;
