@@ -21,5 +21,7 @@ struct coalesce {
 
 /* A change; begins: nothing else waits to be passed on. */
 void coalesce_note(struct coalesce *c, int64_t now, bool begins);
+/* The same of something that others need not wait for: it goes with them, and makes no churn. */
+void coalesce_join(struct coalesce *c, int64_t now, bool begins);
 /* When what waits is to be passed on; only while something does. */
 int64_t coalesce_due(const struct coalesce *c);

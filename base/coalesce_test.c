@@ -39,12 +39,27 @@ static void note__again_and_again__waits_for_the_first_a_hundred_at_most(void **
         assert_true(coalesce_due(&c) == 104 * MILLI);
 }
 
+static void join__again_and_again__lets_nothing_wait(void **state)
+{
+        (void)state;
+        struct coalesce c = COALESCE_INIT;
+        coalesce_note(&c, 0, true);
+        for (int64_t now = 20 * MILLI; now <= 40 * MILLI; now += 4 * MILLI)
+                coalesce_join(&c, now, true);
+        assert_true(coalesce_due(&c) <= 40 * MILLI);
+        coalesce_note(&c, 41 * MILLI, true);
+        assert_true(coalesce_due(&c) <= 41 * MILLI);
+        coalesce_join(&c, 45 * MILLI, true);
+        assert_true(coalesce_due(&c) == 51 * MILLI);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(note__after_quiet__is_due_at_once),
                 cmocka_unit_test(note__soon_after_another__waits_for_quiet),
                 cmocka_unit_test(note__again_and_again__waits_for_the_first_a_hundred_at_most),
+                cmocka_unit_test(join__again_and_again__lets_nothing_wait),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -128,6 +128,19 @@ void pipeline_sweep_end(struct pipeline *p, enum kind kind, unsigned source)
         push_event(p, &(struct event){.type = EVENT_SWEEP_END, .kind = (uint8_t)kind, .source = (uint16_t)source});
 }
 
+/*
+ * Only the status differs, as after each of our own writes: compiled like anything else, but no churn that others would
+ * have to wait for. Where only annotations differ the generation is the same too; that is no harm.
+ */
+static bool is_only_status(struct pipeline *p, const struct object *o)
+{
+        if (o->kind != KIND_INGRESSROUTE || !o->generation)
+                return false;
+        const struct object_entry *known = pipeline_find_object(p, o->namespace, o->name);
+        return known && known->object && known->object->generation == o->generation &&
+               str_equal(known->object->uid, o->uid);
+}
+
 /* False when there is more of it: then it is applied again. */
 static bool apply_event(struct pipeline *p, struct event *e)
 {
@@ -135,7 +148,9 @@ static bool apply_event(struct pipeline *p, struct event *e)
         enum kind kind = (enum kind)e->kind;
         switch ((enum event_type)e->type) {
         case EVENT_PUT:
+                p->only_status = is_only_status(p, e->object);
                 store_put(s, mem_take(&e->object), e->source, &p->hooks);
+                p->only_status = false;
                 return true;
         case EVENT_REMOVE:
                 store_remove(s, kind, e->namespace, e->name, e->source, &p->hooks);
@@ -197,7 +212,10 @@ static void apply_events(struct pipeline *p, int64_t deadline)
 
 void pipeline_mark_dirty(struct pipeline *p, struct node *node)
 {
-        coalesce_note(&p->dirty, p->options.monotonic(), !p->dirty_first);
+        if (p->only_status)
+                coalesce_join(&p->dirty, p->options.monotonic(), !p->dirty_first);
+        else
+                coalesce_note(&p->dirty, p->options.monotonic(), !p->dirty_first);
         if (node->dirty)
                 return;
         node->dirty = true;

@@ -88,6 +88,7 @@ struct pipeline {
 
         bool started, built, in_turn, unsettled;
         struct coalesce dirty;
+        bool only_status;    /* of the object that is being stored */
         int64_t compiled_at; /* wall */
 
         struct reads *reads[BATCH_MAX];

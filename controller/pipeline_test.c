@@ -256,6 +256,34 @@ static void coalescing__churn__waits_ten_ms_and_at_most_a_hundred(void **state)
         assert_int_equal(w->objects_told, 3);
 }
 
+static void put_with_status(struct world *w, unsigned version, const char *status)
+{
+        AUTO_STR *text =
+                mem_printf("{\"metadata\":{\"namespace\":\"a\",\"name\":\"other\",\"uid\":\"u\",\"generation\":1,"
+                           "\"resourceVersion\":\"%u\"},\"spec\":{\"virtualhost\":{\"fqdn\":\"other.example\"}},"
+                           "\"status\":{\"currentStatus\":\"%s\"}}",
+                           version, status);
+        put(w, KIND_INGRESSROUTE, text);
+}
+
+static void coalescing__statuses_come_back__a_change_among_them_does_not_wait(void **state)
+{
+        (void)state;
+        AUTO(world) *w = started();
+        put_with_status(w, 1, "invalid");
+        settle(w);
+        pass(DURATION_SECOND);
+        for (unsigned version = 2; version < 10; version++) {
+                put_with_status(w, version, version % 2 ? "invalid" : "valid");
+                pipeline_turn(w->pipeline);
+                pass(4 * MILLI);
+        }
+        size_t told = w->objects_told;
+        put_route(w, "a", "site", 1, SITE("x.example"));
+        pipeline_turn(w->pipeline);
+        assert_int_equal(w->objects_told, told + 1);
+}
+
 static void recheck__certificate_nears_its_end__is_told_without_any_change(void **state)
 {
         (void)state;
@@ -301,6 +329,7 @@ int main(void)
                 cmocka_unit_test(state__change_not_compiled_yet__is_pending),
                 cmocka_unit_test(coalescing__first_change_after_quiet__is_compiled_at_once),
                 cmocka_unit_test(coalescing__churn__waits_ten_ms_and_at_most_a_hundred),
+                cmocka_unit_test(coalescing__statuses_come_back__a_change_among_them_does_not_wait),
                 cmocka_unit_test(recheck__certificate_nears_its_end__is_told_without_any_change),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
