@@ -323,7 +323,7 @@ static void crowd_control(struct crowd *w, struct crowd_client *c)
 {
         uint32_t id = (uint32_t)c->head[7] << 8 | c->head[8];
         if (c->head[3] == 4 && !(c->head[4] & 1))
-                crowd_frame(c, 4, 1, 0, NULL, 0);
+                crowd_frame(c, 4, 1, 0, "", 0);
         if (c->head[3] == 6 && !(c->head[4] & 1))
                 crowd_frame(c, 6, 1, 0, c->small, 8);
         if (c->head[3] == 8) {

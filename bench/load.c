@@ -306,6 +306,7 @@ int main(void)
         double quiet = report("a change alone", &times, 0);
         probe_under_reviews(&p, webhook, quiet);
         probe_under_statuses(&p, quiet);
+        wish(&p, &(struct crowd_wish){.verb = CROWD_CLOSE});
         event_free(p.news);
         AUTO_STR *clean = mem_printf("rm -r %s/pem", b.dir);
         if (system(clean) != 0) /* NOLINT(cert-env33-c) */
