@@ -44,10 +44,19 @@ static void append_object(struct buf *b, const struct object *o)
         buf_append_str(b, "},");
 }
 
+/* Of a DNS subdomain that is cut, what is one still: it ends in no dot and no dash (RFC 1123, section 2.1). */
+static size_t name_cut(const char *name)
+{
+        size_t n = str_cut(name, NAME_MAX_BYTES - HASH_DIGITS);
+        while (n && (name[n - 1] == '.' || name[n - 1] == '-'))
+                n--;
+        return n;
+}
+
 void event_body(struct buf *body, const struct event_note *note, const char *instance, int64_t now_micros)
 {
         const struct object *o = note->object;
-        AUTO_STR *name = mem_printf("%.*s.%016" PRIx64, NAME_MAX_BYTES - HASH_DIGITS, o->name, hash_of(note));
+        AUTO_STR *name = mem_printf("%.*s.%016" PRIx64, (int)name_cut(o->name), o->name, hash_of(note));
         AUTO_STR *message = mem_strndup(note->message, str_cut(note->message, EVENT_MESSAGE_MAX));
         char now[TIME_TEXT_MAX];
         time_format_seconds(now_micros, now);

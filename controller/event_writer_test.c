@@ -161,6 +161,23 @@ static void message__too_long__is_cut_between_characters(void **state)
         assert_int_equal(strlen(text_of(event, "message")), EVENT_MESSAGE_MAX - 1);
 }
 
+static void name__longest_object__is_cut_to_a_name_that_ends_well(void **state)
+{
+        (void)state;
+        AUTO(buf) *long_name = buf_new(512);
+        for (int i = 0; i < 126; i++)
+                buf_append_str(long_name, i % 2 ? "-x" : "y.");
+        buf_append_char(long_name, 'z');
+        AUTO(object) *o = route(buf_data(long_name), 8, "valid", "Valid", "d");
+        AUTO(buf) *body = buf_new(EVENT_BODY_MAX);
+        event_body(body, &(struct event_note){.object = o, .reason = "r", .message = "m", .occasion = ""}, "pod", 0);
+        AUTO_JSON *event = json_read(buf_data(body), buf_len(body), NULL);
+        const char *name = name_of(event), *hash = strrchr(name, '.');
+        assert_true(strlen(name) <= 253);
+        assert_int_equal(strlen(hash), 17);
+        assert_true(hash[-1] == 'x' || hash[-1] == 'y');
+}
+
 /* ---- limits ---- */
 
 static void limit__one_object_flaps__burst_then_one_a_minute(void **state)
@@ -253,6 +270,7 @@ int main(void)
                 cmocka_unit_test(turned__same_version__same_name__another_version__another),
                 cmocka_unit_test(turned__not_the_leader__nothing),
                 cmocka_unit_test(message__too_long__is_cut_between_characters),
+                cmocka_unit_test(name__longest_object__is_cut_to_a_name_that_ends_well),
                 cmocka_unit_test(limit__one_object_flaps__burst_then_one_a_minute),
                 cmocka_unit_test(limit__thousands_of_objects_turn__a_burst_is_told),
                 cmocka_unit_test(ingress__host_of_another_namespace__is_told_once_and_when_it_is_over),
