@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures: the API server (devkube, or a real one with --cluster=real), and gatehouse on it."""
 
+import os
+import pathlib
 import shutil
+import tempfile
 
 import pytest
 
@@ -25,7 +28,15 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     basics.sanitized = config.getoption("--sanitized")
+    if basics.sanitized:
+        basics.xds_dump = pathlib.Path(tempfile.mkdtemp(prefix="gatehouse-xds-"))
+        os.environ["GATEHOUSE_XDS_DUMP"] = str(basics.xds_dump)
     clusters.Cluster.kubectl_binary = config.getoption("--kubectl")
+
+
+def pytest_unconfigure():
+    if basics.xds_dump:
+        shutil.rmtree(basics.xds_dump, ignore_errors=True)
 
 
 def pytest_report_header(config):

@@ -33,7 +33,7 @@ def emitted(tmp_path_factory):
                          capture_output=True, text=True)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     files = sorted(folder.iterdir())
-    assert len(files) > 100
+    assert len(files) > 90
     return files
 
 
@@ -46,6 +46,24 @@ def test_all_that_is_sent__official_descriptors__know_every_field_and_break_no_r
     checked = check(official, *emitted)
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert f"{len(emitted)} messages" in checked.stdout
+
+
+def test_all_that_all_tests_sent__official_descriptors__know_every_field_and_break_no_rule(official):
+    """Of the tests that ran before this one: nearly all, by the order of names."""
+    folder = basics.xds_dump
+    if not folder:
+        pytest.skip("only test builds keep what they make: --sanitized, as in make test")
+    # Made by tests that need what Envoy refuses.
+    for file in folder.iterdir():
+        if b"refused-by-envoy" in file.read_bytes():
+            file.unlink()
+    count = len(list(folder.iterdir()))
+    if not count:
+        pytest.skip("no server has served xDS in this run")
+    checked = check(official, folder)
+    assert checked.returncode == 0, checked.stdout[-3000:] + checked.stderr
+    print(checked.stdout)
+    assert f"{count} messages" in checked.stdout
 
 
 def first_with(emitted, text):

@@ -2,8 +2,7 @@
 /*
  * What is sent to Envoy, as text: every file of xds/testdata/ (its README.md says how one is written).
  *
- * GATEHOUSE_GOLDEN_UPDATE=1 rewrites what the files expect, to be read before it is committed. GATEHOUSE_XDS_DUMP=DIR
- * writes every resource of every case as a packed Any to DIR, for e2e/test_xds_descriptors.py.
+ * GATEHOUSE_GOLDEN_UPDATE=1 rewrites what the files expect, to be read before it is committed.
  */
 #include "dag/fixture_test.h"
 
@@ -181,30 +180,11 @@ static bool is_shown(const json_t *show, const char *key)
         return false;
 }
 
-static void dump(const struct run *r, size_t index, const struct resource *resource, const char *folder)
-{
-        AUTO_STR *path = mem_printf("%s/%.*s-%02zu.any", folder, (int)strcspn(r->name, "."), r->name, index);
-        AUTO(arena) *a = arena_new(1024);
-        Google__Any any = GOOGLE__ANY__INIT;
-        any.type_url = resource_type_url(resource->type);
-        any.value =
-                (ProtobufCBinaryData){.len = resource->size, .data = arena_memdup(a, resource->bytes, resource->size)};
-        size_t size = google__any__get_packed_size(&any);
-        uint8_t *bytes = arena_alloc(a, size);
-        google__any__pack(&any, bytes);
-        struct err e = {0};
-        if (!file_write(path, bytes, size, 0600, &e))
-                fail_msg("%s", e.text);
-}
-
 static void describe(const struct run *r, const json_t *show, struct buf *out)
 {
-        const char *folder = getenv("GATEHOUSE_XDS_DUMP");
         struct map_entry *all = map_sorted(r->resources);
         for (size_t i = 0; i < map_count(r->resources); i++) {
                 const struct resource *resource = all[i].value;
-                if (folder)
-                        dump(r, i, resource, folder);
                 if (!is_shown(show, all[i].key))
                         continue;
                 buf_printf(out, "\n== %s\n", all[i].key);

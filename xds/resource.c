@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "xds/resource.h"
 
+#ifdef GATEHOUSE_TEST
+#include "xds/resource_testing.h"
+#endif
 #include "xds/wire.h"
 
 #include <assert.h>
@@ -62,6 +65,9 @@ static struct resource *resource_seal(struct resource *r)
                 r->version[2 * i] = digits[hash.digest[i] >> 4];
                 r->version[2 * i + 1] = digits[hash.digest[i] & 15];
         }
+#ifdef GATEHOUSE_TEST
+        resource_dump(r);
+#endif
         return r;
 }
 

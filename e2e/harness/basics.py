@@ -16,6 +16,7 @@ if not BUILD.is_absolute():
     BUILD = ROOT / BUILD
 
 PR_SET_PDEATHSIG = 1
+xds_dump = None  # with --sanitized: a folder for all that is made for Envoys (xds/resource_testing.h)
 sanitized = False  # set by --sanitized: the build with AddressSanitizer and UBSan
 
 

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Decode packed Anys with Envoy's official descriptors: no unknown field at any depth, no constraint broken.
 
-Run by the Python of a virtual environment that has xds-protos: xds_check.py FILE...; one line a complaint, exit 1 when
+Run by the Python of a virtual environment that has xds-protos: xds_check.py FILE|DIR...; one line a complaint, exit 1 when
 there is any. Constraints are those of protoc-gen-validate ("validate.rules"), as far as what we send has them.
 """
 
+import glob
 import importlib
+import os
 import pkgutil
 import re
 import sys
@@ -163,6 +165,7 @@ class Checker:
 def main(paths):
     load_descriptors()
     complaints, rules = [], 0
+    paths = [file for path in paths for file in (glob.glob(f"{path}/*") if os.path.isdir(path) else [path])]
     for path in paths:
         packed = any_pb2.Any()
         with open(path, "rb") as file:
