@@ -11,6 +11,7 @@ import yaml
 
 from harness.basics import ROOT, binary
 from harness.cluster import NAMESPACE, manifest
+from test_manifests import kustomize  # noqa: F401, a fixture
 
 
 @pytest.mark.parametrize("page, argv", [
@@ -27,7 +28,7 @@ def commands(page):
     return [line for block in blocks for line in block.splitlines()]
 
 
-def test_docs__certificates__each_command_works_in_the_order_of_the_page(cluster, kube, pool, tmp_path):
+def test_docs__certificates__each_command_works_in_the_order_of_the_page(kustomize, cluster, kube, pool, tmp_path):
     if cluster.name != "devkube":
         pytest.skip("the CronJob of Kubernetes 1.20 is another version's; make test runs this")
     pool.stop()

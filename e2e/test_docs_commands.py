@@ -21,6 +21,7 @@ from harness.envoy import envoy_binary
 from harness.installed import Installation
 from harness.port_forward import write_kubectl
 from harness.venv import Missing
+from test_manifests import kustomize  # noqa: F401, a fixture
 
 PAGES = ["README.md", "CONTRIBUTING.md", "examples/README.md",
          *sorted(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))]
@@ -265,7 +266,7 @@ ALL = {page: pages.commands(ROOT / page, page) + ([] if page in ENDS_WITHOUT_US 
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if any(not _entry(EXCUSED, c) for c in ALL[page])])
-def test_page__its_commands_in_order__do_what_it_says(world, page):
+def test_page__its_commands_in_order__do_what_it_says(kustomize, world, page):
     if page not in BEGINS_WITHOUT_US:
         world.install()
         TAKES_FOR_GRANTED.get(page, lambda _: None)(world)
