@@ -5,7 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-static bool is_ip(const char *text)
+bool names_is_ip(const char *text)
 {
         unsigned char bytes[16];
         return inet_pton(AF_INET, text, bytes) == 1 || inet_pton(AF_INET6, text, bytes) == 1;
@@ -35,7 +35,7 @@ static bool covers(const char *name, const char *host, size_t n)
 bool names_cover(const char *const *names, size_t count, const char *fqdn)
 {
         size_t n = host_len(fqdn);
-        if (n == 0 || is_ip(fqdn))
+        if (n == 0 || names_is_ip(fqdn))
                 return false;
         for (size_t i = 0; i < count; i++) {
                 if (covers(names[i], fqdn, n))

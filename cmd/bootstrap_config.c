@@ -4,15 +4,15 @@
 
 #include "base/json_read.h"
 #include "base/json_text.h"
+#include "base/names.h"
 #include "xds/translate_listener.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { PART_MAX = 64 * 1024, ADDRESS_BYTES = 16, REAL_DIGITS = 6 };
+enum { PART_MAX = 64 * 1024, REAL_DIGITS = 6 };
 
 /*
  * Appends JSON as it is to look, with ' for " so that it can be read here, and values in the places of $: each is JSON
@@ -142,9 +142,7 @@ static char *transport_socket(const struct bootstrap_options *b, const struct xd
 
 static const char *discovery_type(const char *host)
 {
-        unsigned char bytes[ADDRESS_BYTES];
-        bool is_ip = inet_pton(AF_INET, host, bytes) == 1 || inet_pton(AF_INET6, host, bytes) == 1;
-        return is_ip ? "\"STATIC\"" : "\"STRICT_DNS\"";
+        return names_is_ip(host) ? "\"STATIC\"" : "\"STRICT_DNS\"";
 }
 
 static char *clusters(const struct bootstrap_options *b, const struct xds_client_options *x, const char *admin)

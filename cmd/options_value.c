@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/options_value.h"
 
+#include "base/names.h"
 #include "base/time.h"
 
-#include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -20,8 +20,7 @@ static bool set_switch(bool *out, const char *text, struct err *e)
 
 static bool set_address(const char **out, const char *text, struct arena *a, struct err *e)
 {
-        unsigned char bytes[16];
-        if (inet_pton(AF_INET, text, bytes) != 1 && inet_pton(AF_INET6, text, bytes) != 1)
+        if (!names_is_ip(text))
                 return err_set(e, "\"%.80s\" is no IP address", text);
         *out = arena_strdup(a, text);
         return true;

@@ -7,9 +7,9 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/metric.h"
+#include "base/names.h"
 #include "controller/status_queue.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -32,12 +32,6 @@ static const struct metric_def writes_def = {
 METRIC_LIST(&writes_def, 1);
 
 /* ---- what is wanted ---- */
-
-static bool is_ip(const char *text)
-{
-        struct in6_addr any;
-        return inet_pton(AF_INET, text, &any) == 1 || inet_pton(AF_INET6, text, &any) == 1;
-}
 
 static struct view view_of(const struct ingress_writer *w)
 {
@@ -193,7 +187,7 @@ struct ingress_writer *ingress_writer_new(const struct ingress_writer_options *o
         w->scratch = arena_new(1024);
         w->writes = metric_new(&writes_def);
         w->last_failure = -1;
-        if (options->address && is_ip(options->address))
+        if (options->address && names_is_ip(options->address))
                 w->fixed.ip = options->address;
         else
                 w->fixed.hostname = options->address;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dag/syntax.h"
 
-#include <arpa/inet.h>
+#include "base/names.h"
+
 #include <string.h>
 
 enum { LABEL_MAX = 63, NAME_MAX_BYTES = 253 }; /* RFC 1035, section 2.3.4 */
@@ -44,8 +45,7 @@ bool syntax_is_subdomain(const char *s)
 
 bool syntax_is_ip(const char *s)
 {
-        struct in6_addr address;
-        return s[0] == '[' || inet_pton(AF_INET, s, &address) == 1 || inet_pton(AF_INET6, s, &address) == 1;
+        return s[0] == '[' || names_is_ip(s);
 }
 
 const char *syntax_host_problem(const char *s)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "xds/translate_endpoint.h"
 
+#include "base/names.h"
 #include "xds/message.h"
 
-#include <arpa/inet.h>
 #include <envoy/config/endpoint/v3/endpoint.pb-c.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,13 +15,6 @@ const char *endpoints_name(struct arena *a, const char *namespace, const char *s
 }
 
 /* ---- collecting ---- */
-
-/* A host name or a slip of the pen would make Envoy refuse the whole answer. */
-static bool is_ip(const char *text)
-{
-        struct in6_addr any;
-        return inet_pton(AF_INET, text, &any) == 1 || inet_pton(AF_INET6, text, &any) == 1;
-}
 
 /* The port of that name; 0 when the group has none. */
 static uint16_t find_port(const struct endpoint_group *group, const char *port_name)
@@ -43,8 +36,9 @@ static void add_group(struct arena *a, const struct endpoint_group *group, const
         uint16_t port = find_port(group, port_name);
         for (size_t i = 0; i < group->endpoint_count; i++) {
                 const struct endpoint *e = &group->endpoints[i];
+                /* A host name or a slip of the pen would make Envoy refuse the whole answer. */
                 const bool of_use = port && group->type != ADDRESS_FQDN && e->address_count && e->addresses[0] &&
-                                    is_ip(e->addresses[0]);
+                                    names_is_ip(e->addresses[0]);
                 struct endpoint_targets *list = !of_use                        ? NULL
                                                 : e->ready                     ? &out->ready
                                                 : e->serving && e->terminating ? &out->draining
