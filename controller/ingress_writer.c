@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "controller/ingress_writer.h"
 
-#include "base/json_arena.h"
-#include "base/json_read.h"
 #include "base/json_text.h"
 #include "base/log.h"
 #include "base/map.h"
@@ -94,19 +92,12 @@ static void append_patch(struct buf *b, const struct object *o, const struct lb_
 
 /* ---- what the queue asks ---- */
 
-static const char *split(struct ingress_writer *w, const char *key, const char **namespace)
-{
-        const char *slash = strchr(key, '/');
-        *namespace = arena_strndup(w->scratch, key, (size_t)(slash - key));
-        return slash + 1;
-}
-
 static enum status_decision plan(const char *key, struct status_write *write, void *arg)
 {
         struct ingress_writer *w = arg;
         arena_reset(w->scratch);
         const char *namespace;
-        const char *name = split(w, key, &namespace);
+        const char *name = status_key_split(key, w->scratch, &namespace);
         const struct view v = view_of(w);
         const struct object *o = view_get(&v, KIND_INGRESS, namespace, name);
         if (!o)
@@ -128,7 +119,7 @@ static void send_patch(const char *key, const struct status_write *write, void *
 {
         struct ingress_writer *w = arg;
         const char *namespace;
-        const char *name = split(w, key, &namespace);
+        const char *name = status_key_split(key, w->scratch, &namespace);
         w->options.send(key, namespace, name, buf_data(write->body), buf_len(write->body), w->options.arg);
 }
 
@@ -226,17 +217,6 @@ void ingress_writer_turn(struct ingress_writer *w)
 
 /* ---- answers ---- */
 
-static struct object *decode_answer(const char *body, size_t n)
-{
-        json_arena_begin();
-        json_t *json = json_read(body, n, NULL);
-        struct err e;
-        struct object *o = json ? object_decode(KIND_INGRESS, json, &(struct object_options){0}, &e) : NULL;
-        json_decref(json);
-        json_arena_end();
-        return o;
-}
-
 static void log_failure(struct ingress_writer *w, const char *key, const struct status_answer *answer)
 {
         bool fine = (answer->code >= 200 && answer->code < 300) || answer->code == 409 || answer->code == 404;
@@ -250,7 +230,7 @@ void ingress_writer_answered(struct ingress_writer *w, const char *key, int code
                              size_t n)
 {
         struct status_answer answer = {.code = code, .retry_after = retry_after};
-        AUTO(object) *kept = code >= 200 && code < 300 ? decode_answer(body, n) : NULL;
+        AUTO(object) *kept = code >= 200 && code < 300 ? status_answer_object(KIND_INGRESS, body, n) : NULL;
         if (kept)
                 answer.version = kept->resource_version;
         metric_add(metric_cell(w->writes, status_answer_result(&answer), NULL, NULL), 1);

@@ -2,6 +2,8 @@
 #include "controller/status_queue.h"
 
 #include "base/heap.h"
+#include "base/json_arena.h"
+#include "base/json_read.h"
 #include "base/map.h"
 #include "controller/status_plan.h"
 
@@ -263,6 +265,25 @@ static enum outcome outcome_of(const struct status_answer *answer)
         if (code == 401 || code == 403)
                 return FORBIDDEN;
         return code >= 400 && code < 500 && code != 408 ? REFUSED : FAILED;
+}
+
+const char *status_key_split(const char *key, struct arena *a, const char **namespace)
+{
+        const char *slash = strchr(key, '/');
+        *namespace = arena_strndup(a, key, (size_t)(slash - key));
+        return slash + 1;
+}
+
+struct object *status_answer_object(enum kind kind, const char *body, size_t n)
+{
+        /* Hundreds of small pieces between what lives on would leave the heap full of holes. */
+        json_arena_begin();
+        json_t *json = json_read(body, n, NULL);
+        struct err e;
+        struct object *o = json ? object_decode(kind, json, &(struct object_options){0}, &e) : NULL;
+        json_decref(json);
+        json_arena_end();
+        return o;
 }
 
 const char *status_answer_result(const struct status_answer *answer)

@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/time.h"
+#include "kube/object.h"
 
 #include <stdint.h>
 
@@ -66,6 +67,11 @@ struct status_answer {
         bool incomplete;     /* 2xx: something of what was written is not in the answer */
         uint64_t held;       /* then: status_plan_held() of the answer */
 };
+
+/* For the owners of queues: the name in a key, and its namespace in a. */
+const char *status_key_split(const char *key, struct arena *a, const char **namespace);
+/* The object in a 2xx answer; NULL when there is none to be read. */
+struct object *status_answer_object(enum kind kind, const char *body, size_t n);
 
 /* What became of a write, as the label `result` of gatehouse_status_writes_total. */
 const char *status_answer_result(const struct status_answer *answer);

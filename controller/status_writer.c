@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "controller/status_writer.h"
 
-#include "base/json_arena.h"
-#include "base/json_read.h"
 #include "base/log.h"
 #include "base/metric.h"
 #include "controller/status_plan.h"
@@ -36,14 +34,6 @@ static const struct metric_def queue_def = {
 };
 METRIC_LIST(&queue_def, 1);
 
-/* "namespace/name" in two. */
-static const char *split_key(const char *key, struct arena *a, const char **namespace)
-{
-        const char *slash = strchr(key, '/');
-        *namespace = arena_strndup(a, key, (size_t)(slash - key));
-        return slash + 1;
-}
-
 /* ---- what the queue asks ---- */
 
 static struct status_input input_of(const struct status_writer *w, const struct object *o,
@@ -62,7 +52,7 @@ static enum status_decision plan(const char *key, struct status_write *write, vo
         struct status_writer *w = arg;
         arena_reset(w->scratch);
         const char *namespace;
-        const char *name = split_key(key, w->scratch, &namespace);
+        const char *name = status_key_split(key, w->scratch, &namespace);
         struct object_state state;
         const struct object *o;
         switch (pipeline_state(w->options.pipeline, namespace, name, w->scratch, &state, &o)) {
@@ -97,7 +87,7 @@ static void send(const char *key, const struct status_write *write, void *arg)
 {
         struct status_writer *w = arg;
         const char *namespace;
-        const char *name = split_key(key, w->scratch, &namespace);
+        const char *name = status_key_split(key, w->scratch, &namespace);
         const char **slot = write->turns ? find_turning(w, NULL) : NULL;
         if (slot)
                 *slot = key;
@@ -190,18 +180,6 @@ void status_writer_turn(struct status_writer *w)
 
 /* ---- answers ---- */
 
-static struct object *decode_answer(const char *body, size_t n)
-{
-        /* Hundreds of small pieces between what lives on would leave the heap full of holes. */
-        json_arena_begin();
-        json_t *json = json_read(body, n, NULL);
-        struct err e;
-        struct object *o = json ? object_decode(KIND_INGRESSROUTE, json, &(struct object_options){0}, &e) : NULL;
-        json_decref(json);
-        json_arena_end();
-        return o;
-}
-
 /*
  * Compares what the API server now holds with what is wanted: a schema that is too old prunes. When by now something
  * else is wanted than was sent, the answer says nothing about that.
@@ -210,7 +188,7 @@ static void check_kept(struct status_writer *w, const char *key, const struct ob
                        struct status_answer *answer)
 {
         const char *namespace;
-        const char *name = split_key(key, w->scratch, &namespace);
+        const char *name = status_key_split(key, w->scratch, &namespace);
         struct object_state state;
         const struct object *o;
         if (pipeline_state(w->options.pipeline, namespace, name, w->scratch, &state, &o) != PIPELINE_READY ||
@@ -252,7 +230,7 @@ void status_writer_answered(struct status_writer *w, const char *key, int code, 
 {
         arena_reset(w->scratch);
         struct status_answer answer = {.code = code, .retry_after = retry_after};
-        AUTO(object) *kept = code >= 200 && code < 300 ? decode_answer(body, n) : NULL;
+        AUTO(object) *kept = code >= 200 && code < 300 ? status_answer_object(KIND_INGRESSROUTE, body, n) : NULL;
         if (kept) {
                 answer.version = kept->resource_version;
                 check_kept(w, key, kept, &answer);
