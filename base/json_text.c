@@ -76,3 +76,10 @@ void json_text_base64(struct buf *out, const char *p, size_t n)
         base64_encode(out, p, n);
         buf_append_char(out, '"');
 }
+
+void json_text_member(struct buf *out, const char *name, const char *value, const char *end)
+{
+        buf_printf(out, "\"%s\":", name);
+        json_text_string(out, value);
+        buf_append_str(out, end);
+}

@@ -15,3 +15,5 @@ bool json_text_string(struct buf *out, const char *s);
 void json_text_base64(struct buf *out, const char *p, size_t n);
 /* Bytes of the valid UTF-8 character at s, which ends at a NUL; 0 when it is none. */
 size_t json_text_character(const char *s);
+/* A member of an object: "name":"value" and what follows it, such as a comma. name is written as it is. */
+void json_text_member(struct buf *out, const char *name, const char *value, const char *end);

@@ -60,32 +60,26 @@ static void copy_streams(void *arg)
 
 /* ---- on the listener's thread ---- */
 
-static void append_pair(struct buf *b, const char *name, const char *value)
-{
-        buf_printf(b, "\"%s\":", name);
-        json_text_string(b, value);
-}
-
 static void append_time(struct buf *b, const char *name, int64_t micros)
 {
         char text[TIME_TEXT_MAX];
         time_format_seconds(micros, text);
-        append_pair(b, name, text);
+        json_text_member(b, name, text, "");
 }
 
 static void append_type(struct buf *b, enum resource_type type, const struct xds_client_type *t)
 {
         buf_printf(b, "\n   \"%s\":{\"resources\":%zu,\"wildcard\":%s,", resource_type_name(type), t->info.names,
                    t->info.wildcard ? "true" : "false");
-        append_pair(b, "sent", t->sent);
+        json_text_member(b, "sent", t->sent, "");
         buf_append_char(b, ',');
-        append_pair(b, "acknowledged", t->accepted);
+        json_text_member(b, "acknowledged", t->accepted, "");
         buf_printf(b, ",\"nacks\":%u", (unsigned)t->info.nacks);
         if (t->refused) {
                 buf_append_str(b, ",\"lastNack\":{");
                 append_time(b, "at", t->refused_at);
                 buf_append_char(b, ',');
-                append_pair(b, "message", t->refused);
+                json_text_member(b, "message", t->refused, "");
                 buf_append_char(b, '}');
         }
         buf_append_char(b, '}');
@@ -101,7 +95,7 @@ static void append_entry(struct buf *b, const struct entry *e)
                                         {"variant", c->variant == STREAM_DELTA ? "delta" : "state of the world"}};
         buf_append_str(b, "\n {");
         for (size_t i = 0; i < COUNT_OF(pairs); i++) {
-                append_pair(b, pairs[i][0], pairs[i][1]);
+                json_text_member(b, pairs[i][0], pairs[i][1], "");
                 buf_append_char(b, ',');
         }
         append_time(b, "since", c->since);

@@ -18,13 +18,6 @@ static uint64_t hash_of(const struct event_note *note)
         return XXH3_64bits(text, strlen(text));
 }
 
-static void append_field(struct buf *b, const char *name, const char *value)
-{
-        buf_printf(b, "\"%s\":", name);
-        json_text_string(b, value);
-        buf_append_char(b, ',');
-}
-
 /* The version that the names of our kinds are known by; only for whoever follows the reference. */
 static const char *api_version(enum kind kind)
 {
@@ -34,14 +27,12 @@ static const char *api_version(enum kind kind)
 static void append_object(struct buf *b, const struct object *o)
 {
         buf_append_str(b, "\"involvedObject\":{");
-        append_field(b, "apiVersion", api_version(o->kind));
-        append_field(b, "kind", kind_info(o->kind)->name);
-        append_field(b, "namespace", o->namespace);
-        append_field(b, "name", o->name);
-        append_field(b, "resourceVersion", o->resource_version);
-        append_field(b, "uid", o->uid);
-        buf_truncate(b, buf_len(b) - 1);
-        buf_append_str(b, "},");
+        json_text_member(b, "apiVersion", api_version(o->kind), ",");
+        json_text_member(b, "kind", kind_info(o->kind)->name, ",");
+        json_text_member(b, "namespace", o->namespace, ",");
+        json_text_member(b, "name", o->name, ",");
+        json_text_member(b, "resourceVersion", o->resource_version, ",");
+        json_text_member(b, "uid", o->uid, "},");
 }
 
 /* Of a DNS subdomain that is cut, what is one still: it ends in no dot and no dash (RFC 1123, section 2.1). */
@@ -61,18 +52,16 @@ void event_body(struct buf *body, const struct event_note *note, const char *ins
         char now[TIME_TEXT_MAX];
         time_format_seconds(now_micros, now);
         buf_append_str(body, "{\"apiVersion\":\"v1\",\"kind\":\"Event\",\"metadata\":{");
-        append_field(body, "namespace", o->namespace);
-        append_field(body, "name", name);
-        buf_truncate(body, buf_len(body) - 1);
-        buf_append_str(body, "},");
+        json_text_member(body, "namespace", o->namespace, ",");
+        json_text_member(body, "name", name, "},");
         append_object(body, o);
-        append_field(body, "type", note->warning ? "Warning" : "Normal");
-        append_field(body, "reason", note->reason);
-        append_field(body, "message", message);
-        append_field(body, "firstTimestamp", now);
-        append_field(body, "lastTimestamp", now);
-        append_field(body, "reportingComponent", "gatehouse");
-        append_field(body, "reportingInstance", instance);
+        json_text_member(body, "type", note->warning ? "Warning" : "Normal", ",");
+        json_text_member(body, "reason", note->reason, ",");
+        json_text_member(body, "message", message, ",");
+        json_text_member(body, "firstTimestamp", now, ",");
+        json_text_member(body, "lastTimestamp", now, ",");
+        json_text_member(body, "reportingComponent", "gatehouse", ",");
+        json_text_member(body, "reportingInstance", instance, ",");
         buf_append_str(body, "\"source\":{\"component\":\"gatehouse\"},\"count\":1}");
 }
 

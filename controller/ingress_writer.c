@@ -71,21 +71,15 @@ static uint64_t hash_of(const struct lb_address *items, size_t count)
         return map_hash(buf_data(text), buf_len(text));
 }
 
-static void append_field(struct buf *b, const char *name, const char *value, const char *end)
-{
-        buf_printf(b, "\"%s\":", name);
-        json_text_string(b, value);
-        buf_append_str(b, end);
-}
-
 static void append_patch(struct buf *b, const struct object *o, const struct lb_address *items, size_t count)
 {
         buf_append_str(b, "{\"metadata\":{");
-        append_field(b, "uid", o->uid, ",");
-        append_field(b, "resourceVersion", o->resource_version, "},\"status\":{\"loadBalancer\":{\"ingress\":[");
+        json_text_member(b, "uid", o->uid, ",");
+        json_text_member(b, "resourceVersion", o->resource_version, "},\"status\":{\"loadBalancer\":{\"ingress\":[");
         for (size_t i = 0; i < count; i++) {
                 buf_append_str(b, i ? ",{" : "{");
-                append_field(b, items[i].ip ? "ip" : "hostname", items[i].ip ? items[i].ip : items[i].hostname, "}");
+                json_text_member(b, items[i].ip ? "ip" : "hostname", items[i].ip ? items[i].ip : items[i].hostname,
+                                 "}");
         }
         buf_append_str(b, "]}}}");
 }

@@ -158,13 +158,6 @@ static bool differs(const struct status_input *in, const struct wanted *w)
 
 /* ---- the patch ---- */
 
-static void append_field(struct buf *b, const char *name, const char *value)
-{
-        buf_printf(b, "\"%s\":", name);
-        json_text_string(b, value);
-        buf_append_char(b, ',');
-}
-
 static void append_condition(struct buf *b, const struct status_input *in, const struct wanted *w)
 {
         const struct ir_status *held = held_status(in->object);
@@ -174,11 +167,11 @@ static void append_condition(struct buf *b, const struct status_input *in, const
         bool same = str_equal(held->condition_status, w->condition) && held->condition_transition &&
                     time_parse(held->condition_transition, &ignored, NULL);
         buf_append_str(b, "\"conditions\":[{");
-        append_field(b, "type", "Valid");
-        append_field(b, "status", w->condition);
-        append_field(b, "reason", w->reason);
-        append_field(b, "message", w->message);
-        append_field(b, "lastTransitionTime", same ? held->condition_transition : now);
+        json_text_member(b, "type", "Valid", ",");
+        json_text_member(b, "status", w->condition, ",");
+        json_text_member(b, "reason", w->reason, ",");
+        json_text_member(b, "message", w->message, ",");
+        json_text_member(b, "lastTransitionTime", same ? held->condition_transition : now, ",");
         buf_printf(b, "\"observedGeneration\":%" PRId64 "}],", in->object->generation);
 }
 
@@ -203,23 +196,19 @@ static void append_claim(struct buf *b, const struct wanted *w)
         char since[TIME_TEXT_MAX];
         time_format_micros(w->claim->since, since);
         buf_append_str(b, "\"claim\":{");
-        append_field(b, "fqdn", w->claim->fqdn);
-        append_field(b, "since", since);
-        append_field(b, "by", w->claim->by);
-        buf_truncate(b, buf_len(b) - 1);
-        buf_append_str(b, "},");
+        json_text_member(b, "fqdn", w->claim->fqdn, ",");
+        json_text_member(b, "since", since, ",");
+        json_text_member(b, "by", w->claim->by, "},");
 }
 
 static void append_patch(struct buf *b, const struct status_input *in, const struct wanted *w)
 {
         buf_append_str(b, "{\"metadata\":{");
-        append_field(b, "uid", in->object->uid);
-        append_field(b, "resourceVersion", in->object->resource_version);
-        buf_truncate(b, buf_len(b) - 1);
-        buf_append_str(b, "},\"status\":{");
+        json_text_member(b, "uid", in->object->uid, ",");
+        json_text_member(b, "resourceVersion", in->object->resource_version, "},\"status\":{");
         if (in->state->ours) {
-                append_field(b, "currentStatus", w->current);
-                append_field(b, "description", w->description);
+                json_text_member(b, "currentStatus", w->current, ",");
+                json_text_member(b, "description", w->description, ",");
                 buf_printf(b, "\"observedGeneration\":%" PRId64 ",", in->object->generation);
                 append_condition(b, in, w);
                 append_hosts(b, in->state);
